@@ -1,0 +1,124 @@
+"""Fixtures that all tests share: the real data, and both stores running on free ports."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+from ftp_server import Server
+
+from dsgo.stores import running_stores
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # in every child process too
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items):
+    if (SHARED_DATA / "germany.csv").exists():
+        return
+    skip = pytest.mark.skip(reason=f"real data is not here ({SHARED_DATA}/germany.csv)")
+    for item in items:
+        if "realdata" in item.keywords:
+            item.add_marker(skip)
+
+
+def pick_free_port():
+    """A port that nobody listens on now. Another process may take it before it is used: see `stores`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def free_port():
+    """A function that gives a free port at each call."""
+    return pick_free_port
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """A function that starts an artifact store (`ftp_server.Server`) on an empty root."""
+    servers = []
+
+    def start(*options, **named):
+        server = Server(pick_free_port(), tmp_path / "root", *options, log=tmp_path / "ftp.log", **named)
+        servers.append(server)
+        return server.wait()
+
+    yield start
+    for server in servers:
+        server.end()
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory):
+    """Both stores, running (`dsgo.stores.Stores`): one pair for each test process. It sets no environment."""
+    for attempt in range(3):
+        with contextlib.ExitStack() as stack:
+            home = tmp_path_factory.mktemp("stores")
+            try:
+                running = stack.enter_context(running_stores(home, pick_free_port(), pick_free_port()))
+            except click.ClickException:
+                if attempt == 2:
+                    raise
+                continue  # another test process was quicker to take one of the ports
+            yield running
+            return
+
+
+@pytest.fixture
+def tracking(stores, monkeypatch):
+    """`stores`, with MLFLOW_TRACKING_URI on them for this test (child processes too)."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", stores.tracking_uri)
+    return stores
+
+
+@pytest.fixture(scope="session")
+def small_dataset():
+    """A dataset that holds the contract and fits in two calendar years of every sixth day: quick to train on."""
+    hours = pd.date_range("2015-01-01", "2016-12-31 23:00", freq="h", tz="UTC", name="utc_timestamp")
+    hours = hours[hours.day_of_year % 6 == 1]
+    rng = np.random.default_rng(7)
+    sun = np.clip(np.sin((hours.hour - 6) / 12 * np.pi), 0, None) * rng.uniform(0.3, 1, len(hours))
+    wind = rng.weibull(2, len(hours)) * 5
+    frame = pd.DataFrame(
+        {
+            "solar_GW": 25 * sun + rng.uniform(0, 0.5, len(hours)) * (sun > 0),
+            "wind_GW": np.clip(3.5 * wind - 6, 0, 35),
+            "windspeed": wind,
+            "temperature": 10 + 8 * sun + rng.normal(0, 3, len(hours)),
+            "rad_horizontal": 500 * sun,
+            "rad_diffuse": 150 * sun,
+            "solar_capacity_GW": np.linspace(37.9, 40.7, len(hours)),
+            "wind_capacity_GW": np.linspace(38.6, 49.6, len(hours)),
+        },
+        index=hours,
+    )
+    frame.attrs = {"simulated": True, "country": "DE"}
+    return frame
+
+
+@pytest.fixture(scope="session")
+def mlflow_run(stores):
+    """A function that runs `mlflow run PROJECT -P name=value ...` on the running stores, as a user types it."""
+
+    def run(project, entry="main", experiment="test", env_manager="local", tracking_uri=stores.tracking_uri, **params):
+        command = [sys.executable, "-m", "mlflow", "run", str(project), "-e", entry, "--experiment-name", experiment]
+        command += ["--env-manager", env_manager]
+        for name, value in params.items():
+            command += ["-P", f"{name}={value}"]
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri, "PATH": path}
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False
+        )
+
+    return run
