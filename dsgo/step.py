@@ -1,0 +1,85 @@
+"""What every step script does around its own work: `run_step(main)` is its last line."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+import click
+import mlflow
+import psutil
+import requests
+from mlflow.exceptions import MlflowException
+
+from dsgo.errors import UserError
+from dsgo.tracking import require_server
+
+_project_run: str | None = None  # the run that `mlflow run` began; mlflow.start_run takes the variable away
+
+
+def run_step(command: click.Command) -> None:
+    """Run a step's command; a user's mistake ends it with one line, exit code 2 and a FAILED run tagged `dsgo.error`.
+
+    A mistake is a UserError, a parameter that click refuses, or a store that refuses or does not answer. Anything else
+    is a fault of the code and keeps its traceback.
+    """
+    global _project_run
+    _project_run = os.environ.get("MLFLOW_RUN_ID")
+    if parent := os.environ.get("DSGO_PARENT"):  # set by the workflow
+        threading.Thread(target=_end_with, args=[psutil.Process(int(parent))], daemon=True).start()
+    # MLflow's patience (7 retries, minutes) hides a store that is down or full; 3 retries last some 15 seconds.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        if (uri := mlflow.get_tracking_uri()).startswith("http"):
+            require_server(uri)
+        command.main(standalone_mode=False)
+    except click.ClickException as error:
+        sys.exit(_fail(error))
+    except MlflowException as error:
+        sys.exit(_fail(UserError(f"the stores refused or did not answer: {error}")))
+    except requests.HTTPError as error:  # what a store refuses through the tracking server
+        is_json = "json" in error.response.headers.get("Content-Type", "")
+        why = error.response.json()["message"] if is_json else error
+        sys.exit(_fail(UserError(f"the stores refused: {why}")))
+    except click.Abort:  # Ctrl-C
+        sys.exit(130)
+
+
+def start_run(step: str) -> mlflow.ActiveRun:
+    """Start the step's run, or take up the one that `mlflow run` began (its parameters are on it), under its name."""
+    return mlflow.start_run(tags={"dsgo.step": step, "mlflow.runName": step})
+
+
+def trainer_options(command: Callable) -> Callable:
+    """Add the options that every trainer takes: --data, --split, --seed."""
+    for option in (
+        click.option("--seed", type=click.IntRange(min=0), default=42, show_default=True),
+        click.option("--split", type=click.Choice(["chronological", "random"]), default="chronological"),
+        click.option("--data", default="", help="Run id, URI or file; nothing: the newest process_data run."),
+    ):
+        command = option(command)
+    return command
+
+
+def _fail(error: click.ClickException) -> int:
+    """Show the message, leave it on the run and return the exit code."""
+    message = error.format_message()
+    print(f"Error: {message}", file=sys.stderr)
+    last = mlflow.last_active_run()
+    run_id = last.info.run_id if last else _project_run
+    if run_id:
+        try:
+            client = mlflow.MlflowClient()
+            client.set_tag(run_id, "dsgo.error", message[:5000])
+            client.set_terminated(run_id, "FAILED")
+        except (MlflowException, click.ClickException) as problem:
+            print(f"The run {run_id} could not be marked FAILED: {problem}", file=sys.stderr)
+    return error.exit_code
+
+
+def _end_with(parent: psutil.Process) -> None:
+    """End this process when the one that started it is gone, in whatever way, so that no orphan goes on computing."""
+    parent.wait()
+    os._exit(143)

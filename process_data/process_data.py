@@ -1,0 +1,79 @@
+"""Make the dataset: raw power and weather in, one clean row an hour out.
+
+In: a raw pair of Open Power System Data (`source`: sample, opsd, or a folder that holds it). Out, on the MLflow run:
+dataset/dataset.parquet (units and columns: dsgo/schema.py), dataset/quality.json (what was set aside, and when) and
+figures. Run it with `mlflow run process_data --env-manager local -P source=sample`.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import click
+import mlflow
+import pandas as pd
+
+from dsgo import data_figures, quality
+from dsgo.capacity import installed_capacity
+from dsgo.contract import violations
+from dsgo.dataset_source import tracked
+from dsgo.download import TIME_SERIES_URL, WEATHER_URL, fetch_opsd
+from dsgo.raw import RawPair, find_pair, period, read_raw
+from dsgo.step import run_step, start_run
+
+
+@click.command
+@click.option("--source", default="sample", help="sample, opsd, or a folder: absolute, or relative to the repository.")
+@click.option("--start", default="2013-01-01", help="First day (UTC).")
+@click.option("--end", default="2016-12-31", help="Last day (UTC).")
+@click.option("--country", default="DE", help="Two letters, as the raw columns begin.")
+@click.option("--time-series-url", default=TIME_SERIES_URL, help="Of source=opsd.")
+@click.option("--weather-url", default=WEATHER_URL, help="Of source=opsd.")
+def main(source: str, start: str, end: str, country: str, time_series_url: str, weather_url: str) -> None:
+    """Get, read, clean, log."""
+    with start_run("process_data"), tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
+        hours = period(start, end)
+        pair = get_raw(source, Path(folder), time_series_url, weather_url)
+        power, weather = read_raw(pair, hours, country)
+        capacity, capacity_source = installed_capacity(power, hours, country)
+        dataset, dirt = quality.clean(power, weather, capacity, hours)
+        assert not violations(dataset)
+
+        dataset.attrs = {"simulated": source == "sample", "country": country}  # the parquet file keeps them
+        about = {"source": source, "start": start, "end": end, "capacity_source": capacity_source, **dataset.attrs}
+        log(dataset, dirt, hours, about, Path(folder, "artifacts"))
+    click.echo(f"process_data: {len(dataset):,} rows of {len(hours):,} hours; capacity from the {capacity_source}")
+
+
+def get_raw(source: str, folder: Path, time_series_url: str, weather_url: str) -> RawPair:
+    """Return the raw pair of a source; the sample is written to `folder`."""
+    if source == "sample":
+        from dsgo.sample import write_sample  # imports pvlib and scipy, a second that the other sources save
+
+        return write_sample(folder)
+    if source == "opsd":
+        return fetch_opsd(time_series_url, weather_url)
+    beside = Path("..", source)  # `mlflow run process_data` is typed one folder up from where the step runs
+    return find_pair(beside if beside.is_dir() and not Path(source).is_dir() else Path(source))
+
+
+def log(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex, about: dict, folder: Path) -> None:
+    """Write every artifact to `folder` and log them, with the counts of the dirt as metrics."""
+    for name in ("dataset", "figures"):
+        (folder / name).mkdir(parents=True)
+    dataset.to_parquet(folder / "dataset/dataset.parquet")
+    report = json.dumps(about | quality.report(hours, dirt), indent=2)
+    (folder / "dataset/quality.json").write_text(report, encoding="utf-8")
+    (folder / "figures/data.html").write_text(data_figures.page(dataset, dirt, hours), encoding="utf-8")
+    data_figures.heat_map(dataset).savefig(folder / "figures/heat_map.png")
+    data_figures.scatter_matrix(dataset).savefig(folder / "figures/scatter_matrix.png")
+
+    mlflow.log_artifacts(str(folder))
+    mlflow.log_metrics(quality.count(hours, dirt))
+    mlflow.set_tags({"dsgo.simulated": about["simulated"], "dsgo.capacity_source": about["capacity_source"]})
+    uri = f"runs:/{mlflow.active_run().info.run_id}/dataset/dataset.parquet"
+    mlflow.log_input(tracked(dataset, uri), context="processed")
+
+
+if __name__ == "__main__":
+    run_step(main)

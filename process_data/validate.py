@@ -1,0 +1,34 @@
+"""Check a dataset against the contract (dsgo/contract.py) and list everything that breaks it.
+
+Run it with `mlflow run process_data -e validate --env-manager local -P data=...` (a run id, a URI, a parquet or CSV
+file).
+"""
+
+import click
+import pandas as pd
+
+from dsgo.contract import violations
+from dsgo.dataset import fetch_dataset
+from dsgo.errors import UserError
+from dsgo.step import run_step, start_run
+
+
+@click.command
+@click.option("--data", default="", help="Run id, URI or file; nothing: the newest process_data run.")
+def main(data: str) -> None:
+    """Read without mending, check, list."""
+    with start_run("validate"):
+        with fetch_dataset(data) as path:
+            try:
+                frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+            except ValueError as error:  # pyarrow's and pandas's parse errors are both ValueErrors
+                what = str(error).splitlines()[0] if path.stat().st_size else "it is empty"
+                raise UserError(f"{path} is no parquet or CSV file: {what}") from error
+        if found := violations(frame):
+            click.echo("\n".join(found))
+            raise UserError(f"{data or 'the dataset'} breaks the contract in {len(found)} ways, listed above")
+        click.echo(f"OK: {len(frame):,} rows")
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,114 @@
+import mlflow
+import pandas as pd
+import pytest
+
+from dsgo.dataset import load_dataset, read_dataset, split_dataset
+from dsgo.errors import UserError
+
+MISSING_RUN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def experiment(tracking, request, monkeypatch):
+    """A fresh experiment on the running stores, active as `mlflow run --experiment-name` makes it."""
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", mlflow.create_experiment(request.node.name))
+
+
+def log_dataset_run(frame, tmp_path, finished=True):
+    frame.to_parquet(tmp_path / "dataset.parquet")
+    with mlflow.start_run(tags={"dsgo.step": "process_data"}) as run:
+        mlflow.log_artifact(tmp_path / "dataset.parquet", "dataset")
+    if not finished:
+        mlflow.MlflowClient().set_terminated(run.info.run_id, "FAILED")
+    return run.info
+
+
+def test_load_dataset__without_a_name_takes_the_newest_finished_run(small_dataset, tmp_path, experiment):
+    log_dataset_run(small_dataset.head(1000), tmp_path)
+    newest = log_dataset_run(small_dataset, tmp_path)
+    log_dataset_run(small_dataset.head(500), tmp_path, finished=False)
+
+    dataset = load_dataset("")
+
+    assert dataset.run_id == newest.run_id
+    pd.testing.assert_frame_equal(dataset.frame, small_dataset, check_freq=False)
+    assert dataset.frame.attrs == {"simulated": True, "country": "DE"}
+
+
+def test_load_dataset__takes_a_run_id_every_uri_and_every_local_form(small_dataset, tmp_path, experiment, stores):
+    run = log_dataset_run(small_dataset, tmp_path)
+    small_dataset.to_csv(tmp_path / "dataset.csv")
+    path = f"{run.artifact_uri.removeprefix('mlflow-artifacts:/')}/dataset/dataset.parquet"
+
+    for data in (
+        run.run_id,
+        f"runs:/{run.run_id}/dataset/dataset.parquet",
+        f"runs:/{run.run_id}/dataset",
+        f"mlflow-artifacts:/{path}",
+        f"{stores.ftp_uri}/{path}",
+        (tmp_path / "dataset.parquet").as_uri(),
+        str(tmp_path / "dataset.parquet"),
+        str(tmp_path / "dataset.csv"),
+    ):
+        pd.testing.assert_frame_equal(load_dataset(data).frame, small_dataset, check_freq=False)
+
+
+def test_load_dataset__says_what_a_wrong_name_lacks(tracking, tmp_path, experiment):
+    with mlflow.start_run() as run:
+        pass
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "text.parquet").write_text("no parquet")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "zoneless.csv").write_text("utc_timestamp,solar_GW\n2016-01-01 00:00,1\n")
+
+    for data, line in {
+        "": "this experiment has no finished process_data run",
+        run.info.run_id: f"data={run.info.run_id}: run {run.info.run_id} has no dataset",
+        MISSING_RUN: f"data={MISSING_RUN}: run {MISSING_RUN} has no dataset",
+        "runs:/nonsense": "data=runs:/nonsense: nothing can be downloaded from runs:/nonsense",
+        "nowhere.csv": "data=nowhere.csv: there is no file /",
+        str(tmp_path / "empty.csv"): "empty.csv is empty",
+        str(tmp_path / "text.parquet"): "text.parquet is no parquet or CSV file",
+        str(tmp_path / "other.csv"): "other.csv has no column utc_timestamp; it has a, b",
+        str(tmp_path / "zoneless.csv"): "zoneless.csv: utc_timestamp has no time zone",
+    }.items():
+        with pytest.raises(UserError) as error:
+            load_dataset(data)
+        assert error.value.message.startswith(line), error.value.message
+
+
+def test_load_dataset__refuses_what_breaks_the_contract(small_dataset, tmp_path):
+    in_kw = small_dataset.assign(solar_GW=small_dataset["solar_GW"] * 1e6)
+    in_kw.drop(columns="windspeed").to_parquet(tmp_path / "dirty.parquet")
+
+    with pytest.raises(UserError) as error:
+        load_dataset(str(tmp_path / "dirty.parquet"))
+
+    assert "solar_GW: is above capacity in GW in 1," in error.value.message
+    assert "windspeed: no such column" in error.value.message
+
+
+def test_read_dataset__turns_any_zone_into_utc(tmp_path):
+    (tmp_path / "berlin.csv").write_text("utc_timestamp,solar_GW\n2016-07-01T02:00:00+02:00,1\n")
+
+    assert read_dataset(tmp_path / "berlin.csv").index[0] == pd.Timestamp("2016-07-01", tz="UTC")
+
+
+def test_split_dataset__chronological_holds_out_the_last_calendar_year(small_dataset):
+    train, test = split_dataset(small_dataset, "chronological")
+
+    assert train.index.year.unique().tolist() == [2015]
+    assert test.index.year.unique().tolist() == [2016]
+    assert len(train) + len(test) == len(small_dataset)
+
+
+def test_split_dataset__random_is_the_notebooks_fifth(small_dataset):
+    train, test = split_dataset(small_dataset, "random")
+
+    assert len(test) == -(-len(small_dataset) // 5)
+    assert set(train.index) | set(test.index) == set(small_dataset.index)
+
+
+def test_split_dataset__one_year_cannot_be_split_by_years(small_dataset):
+    with pytest.raises(UserError, match="only the year 2016"):
+        split_dataset(small_dataset.loc["2016"], "chronological")
