@@ -1,0 +1,53 @@
+"""How a prediction is judged: design.md's metrics, against the actual power and against a naive baseline."""
+
+import numpy as np
+import pandas as pd
+
+from dsgo.schema import TARGETS
+
+
+def baseline(train: pd.DataFrame, hours: pd.DatetimeIndex) -> pd.DataFrame:
+    """Return what knowing only the calendar predicts: the training mean of each target for that month and hour of day.
+
+    A month and hour that the training data lacks gets the mean of that hour over all months. GW, one row for each hour.
+    """
+    means = train[TARGETS].groupby([train.index.month, train.index.hour]).mean()
+    by_hour = train[TARGETS].groupby(train.index.hour).mean()
+    wanted = pd.MultiIndex.from_arrays([hours.month, hours.hour])
+    return means.reindex(wanted).set_axis(hours).fillna(by_hour.reindex(hours.hour).set_axis(hours))
+
+
+def scores(actual: pd.DataFrame, predicted: pd.DataFrame, naive: pd.DataFrame) -> dict[str, float]:
+    """Return rmse, mae (GW), r2 and mae_skill over both targets and, with the suffix _solar or _wind, for each.
+
+    rmse is the root of the mean of the two squared errors, mae and r2 the mean of the two (as scikit-learn averages
+    outputs); mae_skill is 1 - mae / mae of the baseline `naive`: 0 is no better than it, 1 is perfect.
+
+    >>> hours = pd.date_range("2016-01-01", periods=2, freq="h", tz="UTC")
+    >>> actual = pd.DataFrame({"solar_GW": [1.0, 3.0], "wind_GW": [2.0, 6.0]}, hours)
+    >>> predicted = actual + np.array([[0.0, 1.0], [0.0, -1.0]])
+    >>> naive = actual + np.array([[2.0, 2.0], [-2.0, -2.0]])
+    >>> {name: round(value, 4) for name, value in scores(actual, predicted, naive).items() if "_" not in name}
+    {'rmse': 0.7071, 'mae': 0.5, 'r2': 0.875}
+    >>> scores(actual, predicted, naive)["mae_skill"], scores(actual, predicted, naive)["mae_skill_wind"]
+    (0.75, 0.5)
+    """
+    truth = actual[TARGETS].to_numpy("float64")
+    error = predicted[TARGETS].to_numpy("float64") - truth
+    mse, mae = (error**2).mean(axis=0), np.abs(error).mean(axis=0)
+    r2 = 1 - mse / truth.var(axis=0)
+    naive_mae = np.abs(naive[TARGETS].to_numpy("float64") - truth).mean(axis=0)
+    result = {
+        "rmse": np.sqrt(mse.mean()),
+        "mae": mae.mean(),
+        "r2": r2.mean(),
+        "mae_skill": 1 - mae.mean() / naive_mae.mean(),
+    }
+    for i, name in enumerate(target.removesuffix("_GW") for target in TARGETS):
+        result |= {
+            f"rmse_{name}": np.sqrt(mse[i]),
+            f"mae_{name}": mae[i],
+            f"r2_{name}": r2[i],
+            f"mae_skill_{name}": 1 - mae[i] / naive_mae[i],
+        }
+    return {name: float(value) for name, value in result.items()}

@@ -1,0 +1,44 @@
+"""Fit a random forest of solar and wind power on the weather.
+
+In: a dataset of process_data (`data`: a run id, a URI, a file; nothing: the newest run). Out, on the MLflow run: the
+model, its hold-out metrics and figures. Run it with `mlflow run rf --env-manager local`.
+"""
+
+import click
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import RandomForestRegressor
+
+from dsgo import figures
+from dsgo.dataset import Dataset, load_dataset, split_dataset
+from dsgo.schema import TARGETS, WEATHER
+from dsgo.step import run_step, start_run, trainer_options
+from dsgo.training import log_candidate
+
+
+def log_forest(
+    train: pd.DataFrame, test: pd.DataFrame, dataset: Dataset, seed: int, n_jobs: int, **params: int
+) -> dict[str, float]:
+    """Fit a forest, log it to the active run and return its hold-out metrics; `params` are RandomForestRegressor's."""
+    forest = RandomForestRegressor(random_state=seed, n_jobs=n_jobs, **params).fit(train[WEATHER], train[TARGETS])
+    spread = np.std([tree.feature_importances_ for tree in forest.estimators_], axis=0)
+    bars = figures.importances(WEATHER, forest.feature_importances_, spread)
+    return log_candidate(forest, train, test, dataset, importances=bars)
+
+
+@click.command
+@trainer_options
+@click.option("--n-estimators", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--max-depth", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option("--min-samples-leaf", type=click.IntRange(min=1), default=1, show_default=True)
+def main(data: str, split: str, seed: int, **params: int) -> None:
+    """Load, fit, log."""
+    with start_run("rf"):
+        dataset = load_dataset(data)
+        train, test = split_dataset(dataset.frame, split)
+        metrics = log_forest(train, test, dataset, seed, n_jobs=-1, **params)
+    print(f"rf: mae {metrics['mae']:.3f} GW, r2 {metrics['r2']:.3f}, skill {metrics['mae_skill']:.3f}")
+
+
+if __name__ == "__main__":
+    run_step(main)
