@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint requirements clean
+.PHONY: run test lint screenshots requirements clean
 
 run: .venv/run.done
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dsgo demo
@@ -26,6 +26,10 @@ lint: .venv/test.done
 	$(call install,-r requirements.txt -r requirements-dev.txt)
 	touch $@
 
+# Pictures of the dashboard and the report for the README, in docs/; `make run` must be up in another terminal.
+screenshots: .venv/test.done
+	$(BIN)/python dashboard/screenshots.py --out docs
+
 define install
 	if command -v uv >/dev/null; then \
 		{ test -d .venv || uv venv --python $(PYTHON) .venv; } && uv pip install --compile-bytecode --python $(BIN)/python $(1); \
@@ -36,12 +40,12 @@ endef
 
 # Pins everything anew from pyproject.toml (needs uv). Steps get the same versions as the whole.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate \
-	--custom-compile-command "make requirements  # uv pip compile --universal --python-version 3.11" $(UPGRADE)
+	--custom-compile-command "make requirements (uv pip compile --universal --python-version 3.11)" $(UPGRADE)
 requirements:
 	echo "-e ." | $(COMPILE) - -o requirements.txt
 	mkdir -p build && grep -v "^-e" requirements.txt >build/pins.txt
 	$(COMPILE) --group dev -c build/pins.txt -o requirements-dev.txt
-	for step in process_data lr rf keras_nn; do $(COMPILE) --group $$step -c build/pins.txt -o $$step/requirements.txt; done
+	for step in process_data lr rf keras_nn report; do $(COMPILE) --group $$step -c build/pins.txt -o $$step/requirements.txt; done
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 import click
@@ -81,5 +82,6 @@ def _fail(error: click.ClickException) -> int:
 
 def _end_with(parent: psutil.Process) -> None:
     """End this process when the one that started it is gone, in whatever way, so that no orphan goes on computing."""
-    parent.wait()
+    while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(1)
     os._exit(143)

@@ -122,3 +122,20 @@ def mlflow_run(stores):
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A headless browser (Selenium), its downloads in `browser.downloads`; the test is skipped where there is none."""
+    sys.path.append(str(ROOT / "dashboard"))
+    from browser import browser as open_browser
+    from browser import find_browser
+
+    if find_browser() is None:
+        pytest.skip("no Chromium or Chrome with its chromedriver is on the PATH")
+    downloads = tmp_path_factory.mktemp("downloads")
+    with open_browser(downloads) as driver:
+        driver.set_page_load_timeout(60)
+        driver.set_script_timeout(60)
+        driver.downloads = downloads
+        yield driver

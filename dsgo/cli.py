@@ -1,0 +1,169 @@
+"""The `dsgo` command. Each subcommand imports what it needs when it runs, so that `dsgo --help` answers at once."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from dsgo.errors import UserError
+
+PORT = click.IntRange(1, 65535)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+def main() -> None:
+    """Germany's hourly solar and wind power: from raw data to models that can be trusted."""
+
+
+@main.command()
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
+)
+@click.option("--ftp-port", type=PORT, default=2121, help="Port of the artifact store.")
+@click.option("--mlflow-port", type=PORT, default=5000, help="Port of the tracking server.")
+@click.option(
+    "--direct", is_flag=True, help="Clients reach artifacts by ftp:// instead of through the tracking server."
+)
+def up(home: Path | None, ftp_port: int, mlflow_port: int, direct: bool) -> None:
+    """Run the artifact store and the tracking server until Ctrl-C.
+
+    Exit code 0 after Ctrl-C or SIGTERM, and if they are up already (nothing is touched then); 1 if one dies; 2 for a
+    mistake, such as a port that is taken.
+    """
+    from dsgo.stores import SERVER, AlreadyUpError, interruptible, running_stores
+
+    try:
+        with interruptible(), running_stores(home or SERVER, ftp_port, mlflow_port, direct) as stores:
+            click.echo(f"tracking server  {stores.tracking_uri}  (log: {stores.log('tracking server')})")
+            click.echo(f"artifact store   {stores.ftp_uri}  (log: {stores.log('artifact store')})")
+            click.echo(f"\nIn another terminal:  export MLFLOW_TRACKING_URI={stores.tracking_uri}")
+            click.echo("Ctrl-C ends both.")
+            stores.watch()
+    except AlreadyUpError as error:
+        click.echo(error.message)
+    except KeyboardInterrupt:
+        click.echo("Both stores have ended.")
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="End after the table, instead of staying up until Ctrl-C.")
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
+)
+@click.option("--ftp-port", type=PORT, default=2121, help="Port of the artifact store.")
+@click.option("--mlflow-port", type=PORT, default=5000, help="Port of the tracking server.")
+@click.option("--dashboard-port", type=PORT, default=8050, help="Port of the dashboard.")
+def demo(once: bool, home: Path | None, ftp_port: int, mlflow_port: int, dashboard_port: int) -> None:
+    """Go the whole way on the simulated sample: stores, workflow, models compared, report, dashboard."""
+    from rich.console import Console
+
+    from dsgo.demo import run_demo, running_dashboard
+    from dsgo.stores import SERVER, interruptible, running_stores
+
+    console = Console()
+    try:
+        with interruptible(), running_stores(home or SERVER, ftp_port, mlflow_port) as stores:
+            run_demo(stores, console)
+            if not once:
+                with running_dashboard(stores, dashboard_port) as address:
+                    console.print(f"dashboard        {address}\n\nCtrl-C ends all.", highlight=False)
+                    stores.watch()
+    except KeyboardInterrupt:
+        console.print("Everything has ended.")
+
+
+@main.command()
+@click.argument("version")
+@click.option("--why", default="", help="Kept in the history.")
+def promote(version: str, why: str) -> None:
+    """Put a VERSION of BestModel into Production by hand; the one there is archived.
+
+    For a version that the gate left in Staging, or to end a state that MLflow's UI left (two versions in Production).
+    """
+    from dsgo import registry
+
+    with one_line():
+        registry.promote(version, why or f"dsgo promote {version}", "by hand")
+    click.echo(f"version {version} of {registry.MODEL} is in Production")
+
+
+@main.command()
+def history() -> None:
+    """Show what was in Production, from when to when and why, the newest first."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from dsgo import registry
+
+    with one_line():
+        entries = registry.history()
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160  # a log has no width of its own
+    table = Table("version", "since (UTC)", "until (UTC)", "how", "why", box=None)
+    for entry in entries:
+        until = f"{entry.until:%Y-%m-%d %H:%M:%S}" if entry.until else "now"
+        cells = [entry.version, f"{entry.since:%Y-%m-%d %H:%M:%S}", until, entry.how, entry.why]
+        table.add_row(*map(Text, cells))
+    console.print(table if entries else f"no version of {registry.MODEL} was in Production yet", highlight=False)
+
+
+@main.command()
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--model", help="URI of a model.  [default: models:/BestModel/Production]", show_default=False)
+def score(source: Path, target: Path, model: str | None) -> None:
+    """Predict each row of IN (CSV or parquet, of any length) into OUT (parquet).
+
+    IN has utc_timestamp and the weather columns of a dataset; OUT has utc_timestamp, solar_GW and wind_GW.
+    """
+    from dsgo.score import score
+
+    with one_line():
+        rows = score(source, target, model)
+    click.echo(f"{target}: {rows:,} rows")
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def dashboard(options: tuple[str, ...]) -> None:
+    """Show the dashboard until Ctrl-C, as `python dashboard/app.py` does; it takes the same options."""
+    import runpy
+    import sys
+
+    folder = Path(__file__).resolve().parents[1] / "dashboard"  # run, not imported: nothing here depends on it
+    sys.path.insert(0, str(folder))
+    sys.argv = ["dsgo dashboard", *options]
+    runpy.run_path(str(folder / "app.py"), run_name="__main__")
+
+
+@main.command()
+@click.argument("step")
+@click.option("-P", "params", multiple=True, metavar="NAME=VALUE", help="As given to `mlflow run .`, several times.")
+@click.option("--experiment-name", default="predicting_wind_solar", help="Where the step ran before.")
+def why(step: str, params: tuple[str, ...], experiment_name: str) -> None:
+    """Show why STEP of the workflow would run again: what changed since its last finished run."""
+    from dsgo.workflow import why
+
+    with one_line():
+        lines = why(step, params, experiment_name)
+    click.echo("\n".join(lines))
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Turn what the stores answer amiss into one line, exit code 2; show no bar for each small download."""
+    from mlflow.exceptions import MlflowException
+
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        yield
+    except MlflowException as error:
+        raise UserError(f"the stores refused or did not answer: {str(error).splitlines()[0]}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The gate to Production: judge candidates and the Production model on the same hold-out, promote the best that passes.
+
+In: the run ids of candidates (`--run-ids a,b,c`) and a dataset (`--data`; nothing: the newest of this experiment),
+whose last calendar year is the hold-out. What the trainers logged of their models' quality is not used. Out, on the
+MLflow run: the table of all rules (gate.json, gate.html) and the winner's figures; in the registry: the winner as a
+version of BestModel in Production, only in Staging (`--to Staging`) or in no stage (`--to none`). If no candidate
+passes, nothing changes. Run it with `mlflow run . -e promote --env-manager local -P run_ids=...`.
+"""
+
+import json
+import re
+
+import click
+import mlflow
+import pandas as pd
+from mlflow.entities import Run
+from rich.box import HEAVY_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dsgo import registry
+from dsgo.dataset import load_dataset, split_dataset
+from dsgo.dataset_source import tracked
+from dsgo.errors import UserError
+from dsgo.evidence import HoldOut, find_candidate, observe_candidate, observe_production
+from dsgo.gate import METRICS, Evidence, Row, failures, figure_text, judge, passed
+from dsgo.step import run_step, start_run
+from dsgo.training import SIGNATURE
+
+STYLE = "<style>body{font:14px sans-serif}td,th{padding:.2em .8em;text-align:left}.failed{color:#b00020}</style>"
+
+
+@click.command
+@click.option("--run-ids", default="", help="The candidates: run ids, with commas between them.")
+@click.option("--to", type=click.Choice(["Production", "Staging", "none"]), default="Production", show_default=True)
+@click.option("--metric", type=click.Choice(METRICS), default="mae", show_default=True)
+@click.option("--margin", type=click.FloatRange(0, 1, max_open=True), default=0.005, show_default=True)
+@click.option("--data", default="", help="Run id, URI or file; nothing: the newest process_data run.")
+def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
+    """See every model on the hold-out, judge it by every rule, promote the best that passes."""
+    with start_run("promote") as gate:
+        candidates = [find_candidate(run_id) for run_id in parse_run_ids(run_ids)]
+        dataset = load_dataset(data)
+        train, test = split_dataset(dataset.frame, "chronological")
+        simulated = " (simulated data)" if dataset.frame.attrs.get("simulated") else ""
+        mlflow.log_input(tracked(dataset.frame, dataset.uri), "hold-out")
+        mlflow.set_tags({"dsgo.data_run_id": dataset.run_id or "none", "dsgo.simulated": bool(simulated)})
+
+        hold_out = HoldOut.of(train, test)
+        production = registry.production()
+        incumbent = observe_production(production, hold_out) if production else None
+        seen = [observe_candidate(run, model_id, hold_out) for run, model_id in candidates]
+
+        reference = (incumbent and incumbent.signature) or SIGNATURE
+        tables = [judge(one, incumbent, reference, test, metric, margin) for one in seen]
+        show_and_log([row for rows in tables for row in rows], f"The gate, on {test.index[0].year}{simulated}")
+
+        passing = [i for i, rows in enumerate(tables) if passed(rows)]
+        if passing:
+            best = min(passing, key=lambda i: seen[i].scores[metric])
+            if number(registry.production()) != number(production):
+                raise UserError("another version went to Production while this gate was judging: run promote again")
+            why = f"{seen[best].name}: {metric} {seen[best].scores[metric]:.4g} GW on {test.index[0].year}{simulated}"
+            if incumbent:
+                why += f", {incumbent.name} has {incumbent.scores[metric]:.4g} GW"
+            version, conclusion = enter(gate, *candidates[best], seen[best], tables[best], to, why)
+        else:
+            failed = (f"{one.name}: {failures(rows)}" for one, rows in zip(seen, tables, strict=True))
+            version, conclusion = "none", f"no candidate passes, nothing changes. {'. '.join(failed)}"
+        mlflow.set_tags({"dsgo.promoted_version": version, "dsgo.conclusion": conclusion[:5000]})
+    print(conclusion)
+
+
+def enter(gate: Run, run: Run, model_id: str, seen: Evidence, rows: list[Row], to: str, why: str) -> tuple[str, str]:
+    """Register the winner, move it on as far as `to`, and return its version and what was done."""
+    tags = {f"gate.{name}": f"{value:.6g}" for name, value in seen.scores.items()}
+    tags |= {"gate.milliseconds": f"{seen.milliseconds:.3g}", registry.TABLE: json.dumps(rows)}
+    version = registry.register(run.info.run_id, model_id, tags, f"{why}.\n\n{links(run, gate)}").version
+    if to in ("Staging", "Production"):
+        registry.stage(version)
+    if to == "Production":
+        registry.promote(version, why)
+    mlflow.log_metrics(seen.scores)
+    where = "registered, in no stage" if to == "none" else f"in {to}"
+    return version, f"version {version} of {registry.MODEL} is {where}. {why}"
+
+
+def parse_run_ids(text: str) -> list[str]:
+    """Return the run ids of a comma list, each once; UserError where one cannot be a run id or there is none.
+
+    >>> parse_run_ids("0123456789abcdef0123456789abcdef, 0123456789abcdef0123456789abcdef,")
+    ['0123456789abcdef0123456789abcdef']
+    """
+    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not found:
+        raise UserError("run_ids names no candidate: give the run ids of trainers, -P run_ids=ID,ID")
+    for run_id in found:
+        if not re.fullmatch(r"[0-9a-f]{32}", run_id):
+            raise UserError(f"run_ids: {run_id[:60]!r} is no run id (32 hexadecimal digits, as MLflow's UI shows it)")
+    return found
+
+
+def number(version: registry.ModelVersion | None) -> str | None:
+    """Return a version's number; None for none."""
+    return version.version if version else None
+
+
+def show_and_log(rows: list[Row], title: str) -> None:
+    """Leave the gate's table on the run, as gate.json and gate.html, and print it."""
+    frame = pd.DataFrame(rows, dtype=object)
+    mlflow.log_table(frame, "gate.json")
+    frame["figure"] = frame["figure"].map(figure_text)
+    body = frame.drop(columns="run_id").to_html(index=False, border=0)  # escapes what it holds
+    body = body.replace("<td>failed</td>", '<td class="failed">failed</td>')
+    head = f"<!doctype html><meta charset=utf-8><title>{title}</title>{STYLE}"
+    mlflow.log_text(f"{head}<h1>{title}</h1>{body}", "gate.html")
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 140  # a log has no width of its own
+    table = Table(
+        "model", "rule", "figure", "limit", "verdict", title=title, box=HEAVY_HEAD if console.is_terminal else None
+    )
+    for row in rows:
+        cells = [row["model"], row["rule"], figure_text(row["figure"]), row["limit"], row["verdict"]]
+        table.add_row(*map(Text, cells), style="red" if row["verdict"] == "failed" else None)
+    console.print(table)
+
+
+def links(run: Run, gate: Run) -> str:
+    """Return Markdown links to a candidate's run, its dataset, this gate's run and the workflow around it."""
+    ids = {"run": run.info.run_id, "dataset": run.data.tags.get("dsgo.data_run_id", "none")}
+    ids |= {"gate": gate.info.run_id, "workflow": gate.data.tags.get("mlflow.parentRunId", "none")}
+    server = re.sub(r"//[^/@]*@", "//", mlflow.get_tracking_uri())  # no password in a description
+    return ", ".join(f"[{name}]({server}/#/runs/{run_id})" for name, run_id in ids.items() if run_id != "none")
+
+
+if __name__ == "__main__":
+    run_step(main)
