@@ -1,0 +1,93 @@
+"""Which steps need not run again: a finished run with the same key did the same work.
+
+The key is a digest of everything a step's result depends on, and of nothing else: the files of its project and of dsgo,
+the entry point, every parameter as the step will see it, the content of its inputs (of an earlier step: its key), the
+requirements. It is a tag of the step's run, and so are the parts that it is made of, for `dsgo why`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+KEY = "dsgo.key"
+PARTS = "dsgo.key_parts"
+
+
+def digest(path: Path) -> str:
+    """Return the first 16 hexadecimal digits of a file's sha256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def files(root: Path, project: str) -> dict[str, str]:
+    """Return {path from the root: digest} of a step's own files and of dsgo's.
+
+    Of the root's own project (promote) only MLproject counts: its code is in dsgo. Caches and hidden files do not.
+    """
+    own = [root / "MLproject"] if project == "." else (root / project).rglob("*")
+    found = [path for path in (*own, *(root / "dsgo").rglob("*")) if path.is_file()]
+    names = {path.relative_to(root).as_posix(): path for path in found}
+    return {
+        f"file {name}": digest(path)
+        for name, path in sorted(names.items())
+        if "__pycache__" not in name and "/." not in name and not name.startswith(f"{project}/dsgo/")
+    }
+
+
+def key(parts: dict[str, str]) -> str:
+    """Return the key that the parts make: their order does not matter, every one of them does.
+
+    >>> key({"param a": "1", "entry point": "main"}) == key({"entry point": "main", "param a": "1"})
+    True
+    >>> key({"param a": "1"}) == key({"param a": "1.0"})
+    False
+    """
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def tags(parts: dict[str, str]) -> dict[str, str]:
+    """Return the tags that a step's run carries."""
+    return {KEY: key(parts), PARTS: json.dumps(parts)}
+
+
+def find(experiment_id: str, wanted: str, outputs: Iterable[str]) -> Run | None:
+    """Return the newest finished run with that key whose `outputs` are still in the artifact store, or None."""
+    runs = _runs(experiment_id, f"tags.`{KEY}` = '{wanted}'")
+    return next((run for run in runs if all(_is_there(run.info.run_id, path) for path in outputs)), None)
+
+
+def changes(experiment_id: str, step: str, parts: dict[str, str]) -> list[str] | None:
+    """Return a line for each part that differs from the step's newest finished run; None if there is no such run."""
+    runs = _runs(experiment_id, f"tags.`dsgo.step` = '{step}'")
+    before = next((json.loads(run.data.tags[PARTS]) for run in runs if PARTS in run.data.tags), None)
+    if before is None:
+        return None
+    gone = [f"{name}: gone, was {before[name]}" for name in before if name not in parts]
+    new = [f"{name}: new, {parts[name]}" for name in parts if name not in before]
+    changed = [
+        f"{name}: {before[name]} -> {parts[name]}" for name in parts if parts[name] != before.get(name, parts[name])
+    ]
+    return changed + new + gone
+
+
+def _runs(experiment_id: str, condition: str) -> list[Run]:
+    return mlflow.MlflowClient().search_runs(
+        [experiment_id],
+        f"{condition} and attributes.status = 'FINISHED'",
+        max_results=50,
+        order_by=["attributes.start_time DESC"],
+    )
+
+
+def _is_there(run_id: str, path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    try:
+        found = mlflow.artifacts.list_artifacts(artifact_uri=f"runs:/{run_id}/{folder}")
+    except MlflowException:
+        return False
+    return any(item.path.rpartition("/")[2] == name for item in found)

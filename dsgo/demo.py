@@ -1,0 +1,98 @@
+"""`dsgo demo`: the whole way, on stores of its own: stores, workflow, models compared, report, dashboard."""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import Run
+from mlflow.exceptions import ExecutionException
+from rich.console import Console
+from rich.table import Table
+
+from dsgo.stores import StoreError, Stores
+from dsgo.workflow import ROOT, TRAINERS
+
+EXPERIMENT = "predicting_wind_solar"
+DASHBOARD_SECONDS = 60  # until it must answer
+
+
+def run_demo(stores: Stores, console: Console) -> None:
+    """Run the workflow on the sample, then show its models compared and where everything is.
+
+    Raises StoreError if the workflow fails, which has said why by then.
+    """
+    os.environ["MLFLOW_TRACKING_URI"] = stores.tracking_uri
+    # The entry points say `python`: that has to be this environment's, activated or not.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    try:
+        done = mlflow.projects.run(str(ROOT), experiment_name=EXPERIMENT, env_manager="local")
+    except ExecutionException as error:
+        raise StoreError(f"the workflow failed: {error}") from None
+    counted = mlflow.get_run(done.run_id).data.tags
+    runs = [mlflow.get_run(counted[f"dsgo.run.{step.name}"]) for step in TRAINERS]
+    console.print(comparison(runs, stores.tracking_uri))
+    report = mlflow.artifacts.download_artifacts(
+        f"runs:/{counted['dsgo.run.report']}/report/report.html", dst_path=str(stores.home)
+    )
+    console.print(f"report           {report}", highlight=False, soft_wrap=True)
+    console.print(f"tracking server  {stores.tracking_uri}\nartifact store   {stores.ftp_uri}", highlight=False)
+
+
+def comparison(runs: list[Run], tracking_uri: str) -> Table:
+    """Return a table of finished trainer runs: hold-out mae in GW, r2, skill, seconds, and the page of each."""
+    simulated = any(run.data.tags.get("dsgo.simulated") == "True" for run in runs)
+    table = Table(title=f"Hold-out: the last calendar year{' (simulated data)' if simulated else ''}")
+    for name in ("model", "mae, GW", "r2", "skill", "seconds"):
+        table.add_column(name, justify="left" if name == "model" else "right")
+    table.add_column("link", overflow="fold")
+    for run in runs:
+        figures = [f"{run.data.metrics[name]:.3f}" for name in ("mae", "r2", "mae_skill")]
+        seconds = f"{(run.info.end_time - run.info.start_time) / 1000:.0f}"
+        link = f"{tracking_uri}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+        table.add_row(run.info.run_name, *figures, seconds, link)
+    return table
+
+
+@contextmanager
+def running_dashboard(stores: Stores, port: int) -> Iterator[str]:
+    """Start the dashboard as a child process, give its address once it answers, and end it whatever happens.
+
+    Raises StoreError with its last log lines if it does not come up.
+    """
+    address, log = f"http://127.0.0.1:{port}", stores.log("dashboard")
+    with log.open("wb") as file:
+        child = subprocess.Popen(
+            [sys.executable, str(ROOT / "dashboard" / "app.py"), "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+    try:
+        deadline = time.monotonic() + DASHBOARD_SECONDS
+        while not _answers(address):
+            if child.poll() is not None or time.monotonic() > deadline:
+                last = log.read_text(errors="replace").splitlines()[-10:]
+                raise StoreError("\n".join([f"the dashboard did not come up. Its last lines in {log}:", *last]))
+            time.sleep(0.2)
+        yield address
+    finally:
+        child.terminate()
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _answers(address: str) -> bool:
+    with suppress(OSError), urllib.request.urlopen(address, timeout=2) as response:
+        return response.status == 200
+    return False

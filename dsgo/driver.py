@@ -1,0 +1,240 @@
+"""The driver: runs a plan on an engine, and keeps the books of it on the workflow's run."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from shlex import quote
+
+import click
+import mlflow
+from distributed import Client, Future, wait
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from dsgo import cache, engine
+from dsgo.project import Source
+from dsgo.registry import production
+from dsgo.view import View
+from dsgo.workflow import Planned
+
+LOST_SECONDS = 60  # without any worker, until the workflow gives up
+
+
+class WorkflowError(click.ClickException):
+    """Steps failed: shows of each its last lines, and the command that runs it alone. Exit code 1."""
+
+
+def drive(
+    parent: Run,
+    planned: list[Planned],
+    values: dict[str, str],
+    source: Source,
+    scheduler: str,
+    env_manager: str,
+    tries: int,
+    timeout: float,
+    use_cache: bool,
+) -> None:
+    """Run a plan under the run `parent`; WorkflowError if a step failed. Ctrl-C or SIGTERM marks what runs KILLED."""
+    uri, experiment = mlflow.get_tracking_uri(), parent.info.experiment_id
+    common = engine.Job(
+        "", "", "", {}, source, env_manager, uri, experiment, parent.info.run_id, {}, tries=tries, timeout=timeout
+    )
+    close_abandoned(common)
+    most = len([item for item in planned if item.step.needs == ("process_data",)])
+    names = [item.step.name for item in planned]
+    with interruptible_once(), engine.connect(scheduler, most) as client, View(names) as view:
+        driver = Driver(planned, values, common, client, view, use_cache)
+        try:
+            with heartbeat(parent.info.run_id):
+                driver.run()
+        except BaseException as error:
+            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            mlflow.end_run(status)  # workers see it, and end their steps
+            for run in children(common):
+                close_run(run, "KILLED", engine.STOPPED)
+            raise
+    if driver.failed:
+        raise WorkflowError("\n".join(driver.failures()))
+
+
+@contextmanager
+def interruptible_once() -> Iterator[None]:
+    """Let the first of Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt; later ones find the ending under way.
+
+    `mlflow run` answers Ctrl-C with a SIGTERM to this process at once, which must not cut off the keeping of the books.
+    """
+    seen = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal seen
+        if not seen:
+            seen = True
+            raise KeyboardInterrupt
+
+    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(name, interrupt) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+@contextmanager
+def heartbeat(run_id: str) -> Iterator[None]:
+    """Renew a tag on the workflow's run, by which workers on other hosts know that the driver lives."""
+    done = threading.Event()
+
+    def beat() -> None:
+        client = mlflow.MlflowClient()
+        while not done.is_set():
+            try:
+                client.set_tag(run_id, engine.HEARTBEAT, f"{time.time():.0f}")
+            except MlflowException as error:  # the next one may get through
+                print(f"heartbeat: {error}")
+            done.wait(engine.HEARTBEAT_SECONDS)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(engine.HEARTBEAT_SECONDS)
+
+
+def children(job: engine.Job, condition: str = "") -> list[Run]:
+    """Return the child runs of the job's workflow that still count as running."""
+    mine = f"tags.`mlflow.parentRunId` = '{job.parent_id}' and attributes.status = 'RUNNING'{condition}"
+    return list(mlflow.MlflowClient().search_runs([job.experiment_id], mine))
+
+
+def close_run(run: Run, status: str, why: str) -> None:
+    """Give a run that nobody will finish its last status, and say why in its tag `dsgo.error`."""
+    client = mlflow.MlflowClient()
+    client.set_tag(run.info.run_id, "dsgo.error", why)
+    client.set_terminated(run.info.run_id, status)
+
+
+def close_abandoned(job: engine.Job) -> None:
+    """Close the runs of workflows whose driver was killed: their heartbeat is older than any living one's."""
+    running = "tags.`dsgo.step` = 'workflow' and attributes.status = 'RUNNING'"
+    for run in mlflow.MlflowClient().search_runs([job.experiment_id], running):
+        beat = float(run.data.tags.get(engine.HEARTBEAT, run.info.start_time / 1000))
+        if run.info.run_id != job.parent_id and time.time() - beat > engine.SILENCE_SECONDS:
+            for child in children(replace(job, parent_id=run.info.run_id)):
+                close_run(child, "FAILED", "the workflow's driver was killed")
+            close_run(run, "FAILED", "the workflow's driver was killed")
+
+
+@dataclass
+class Driver:
+    """One execution of a plan: submits what is ready, takes what is done, keeps each step's run id."""
+
+    planned: list[Planned]
+    values: dict[str, str]
+    job: engine.Job  # what all jobs have in common
+    client: Client
+    view: View
+    use_cache: bool
+    runs: dict[str, str] = field(default_factory=dict)  # step: the run that counts
+    failed: dict[str, engine.Result] = field(default_factory=dict)
+    skipped: set[str] = field(default_factory=set)
+
+    last_seen: float = 0.0  # when there was a worker
+
+    def run(self) -> None:
+        """Run the plan to its end; what needs a failed step is skipped, what does not goes on."""
+        cores = engine.cores_by_worker(self.client)
+        waiting = {item.step.name: item for item in self.planned}
+        running: dict[Future, Planned] = {}
+        while waiting or running:
+            for name, item in list(waiting.items()):
+                needs = set(item.step.needs)
+                if needs & (self.failed.keys() | self.skipped) or self._has_no_use(item):
+                    self.skipped.add(name)
+                    self.view.show(name, "skipped")
+                elif needs <= self.runs.keys():
+                    if not self._is_cached(item):
+                        running[self._submit(item, cores)] = item
+                else:
+                    continue
+                del waiting[name]
+            for future in self._finished(running):
+                self._take(running.pop(future), future)
+
+    def _has_no_use(self, item: Planned) -> bool:
+        """Say whether the report is next and there is no Production model yet to report on."""
+        return item.step.name == "report" and "promote" in self.runs and production() is None
+
+    def _is_cached(self, item: Planned) -> bool:
+        run = cache.find(self.job.experiment_id, item.key, item.step.outputs) if self.use_cache else None
+        if run:
+            self._count(item, run, "cached")
+        return run is not None
+
+    def _submit(self, item: Planned, cores: dict[str, int]) -> Future:
+        step, names = item.step, self.values | self.runs
+        tags = {"mlflow.parentRunId": self.job.parent_id, "dsgo.step": step.name, **cache.tags(item.parts)}
+        params = {name: value.format_map(names) for name, value in item.params.items()}
+        job = replace(self.job, step=step.name, project=step.project, entry=step.entry, params=params, tags=tags)
+        self.view.show(step.name, "running")
+        return self.client.submit(engine.execute, job, cores, pure=False)
+
+    def _finished(self, running: dict[Future, Planned]) -> list[Future]:
+        if not running:
+            return []
+        now = time.monotonic()
+        if self.client.scheduler_info()["workers"] or not self.last_seen:
+            self.last_seen = now
+        if now - self.last_seen > LOST_SECONDS:
+            raise WorkflowError(f"the cluster has had no worker for {LOST_SECONDS} s")
+        try:
+            return list(wait(list(running), timeout=1, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:
+            return []
+
+    def _take(self, item: Planned, future: Future) -> None:
+        name = item.step.name
+        error = future.exception()
+        result = engine.Result("", f"{type(error).__name__}: {error}") if error else future.result()
+        self._end_other_tries(name, "none" if result.error else result.run_id)
+        if result.error is None:
+            self._count(item, mlflow.get_run(result.run_id), "done")
+        else:
+            self.failed[name] = result
+            self.view.show(name, "failed", result.error, self._link(result.run_id))
+
+    def _count(self, item: Planned, run: Run, state: str) -> None:
+        name, figure = item.step.name, item.step.figure
+        self.runs[name] = run.info.run_id
+        mlflow.set_tag(f"dsgo.run.{name}", run.info.run_id)
+        value = run.data.metrics.get(figure, run.data.tags.get(figure, ""))
+        text = f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+        self.view.show(name, state, f"{figure.removeprefix('dsgo.')} {text}", self._link(run.info.run_id))
+
+    def _end_other_tries(self, name: str, taken: str) -> None:
+        """Mark what a dead worker left half done."""
+        for run in children(self.job, f" and tags.`dsgo.step` = '{name}'"):
+            if run.info.run_id != taken:
+                close_run(run, "FAILED", "its worker was lost; the step was tried again")
+
+    def _link(self, run_id: str) -> str:
+        return f"{self.job.tracking_uri}/#/experiments/{self.job.experiment_id}/runs/{run_id}" if run_id else ""
+
+    def failures(self) -> Iterator[str]:
+        """Give what a person woken by this wants to read: the step's own last lines, and how to run it alone."""
+        for item in self.planned:
+            if item.step.name not in self.failed:
+                continue
+            result = self.failed[item.step.name]
+            yield f"{item.step.name} failed: {result.error}"
+            yield from (f"  | {line}" for line in result.last_lines)
+            entry = "" if item.step.entry == "main" else f" -e {item.step.entry}"
+            names = self.values | self.runs
+            params = " ".join(f"-P {quote(f'{name}={value.format_map(names)}')}" for name, value in item.params.items())
+            yield f"  alone: mlflow run {item.step.project}{entry} --env-manager local {params}"

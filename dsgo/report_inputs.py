@@ -1,0 +1,88 @@
+"""What a report speaks of besides the data: the model, loaded and described, and what processing found in the data."""
+
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PyFuncModel
+
+from dsgo import registry
+from dsgo.errors import UserError
+from dsgo.gate import figure_text
+from dsgo.models import load_model, model_info
+
+PRODUCTION = f"models:/{registry.MODEL}/Production"
+
+
+def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
+    """Load the model that `uri` names and say which it is.
+
+    The description: name, trained_until (ISO 8601 or None), facts (name -> text), gate (the rows of its gate's table:
+    rule, figure as text, limit, verdict). Raises UserError where nothing is in Production or `uri` names no model.
+    """
+    if uri == PRODUCTION:  # settled once, so that a promotion meanwhile cannot mix two versions
+        if (there := registry.production()) is None:
+            raise UserError(
+                "no Production model to report on: run the workflow (`mlflow run . --env-manager local`), or promote a "
+                "trained model (`mlflow run . -e promote --env-manager local -P run_ids=...`)"
+            )
+        uri = f"models:/{registry.MODEL}/{there.version}"
+    info = model_info(uri)
+    names = {uri, f"models:/{info.model_id}"}
+    known = registry.versions()
+    version = next((v for v in known if {v.source, f"models:/{v.name}/{v.version}"} & names), None)
+    try:
+        run = mlflow.get_run(info.run_id) if info.run_id else None
+    except MlflowException:  # deleted since, or the model is a folder from elsewhere
+        run = None
+    return load_model(uri), {
+        "name": _name(uri, version, run),
+        "trained_until": run.data.tags.get("dsgo.trained_until") if run else None,
+        "facts": _facts(uri, version, run),
+        "gate": [
+            [row["rule"], figure_text(row["figure"]), row["limit"], row["verdict"]]
+            for row in (registry.gate_table(version.version) if version else [])
+        ],
+    }
+
+
+def find_quality(run_id: str | None) -> dict[str, Any] | None:
+    """Return the quality.json of a process_data run; None where there is no run or it has none."""
+    path = "dataset/quality.json"
+    if run_id is None or path not in {item.path for item in mlflow.MlflowClient().list_artifacts(run_id, "dataset")}:
+        return None
+    found: dict[str, Any] = mlflow.artifacts.load_dict(f"runs:/{run_id}/{path}")
+    return found
+
+
+def _name(uri: str, version: ModelVersion | None, run: Run | None) -> str:
+    if version:
+        return f"{version.name}, version {version.version}"
+    return f"{run.info.run_name}, run {run.info.run_id[:8]}" if run else uri
+
+
+def _facts(uri: str, version: ModelVersion | None, run: Run | None) -> dict[str, str]:
+    facts: dict[str, str] = {"Model": uri}
+    if version:
+        facts["Model"] = f"{version.name}, version {version.version}"
+        there = next((e for e in registry.history() if e.version == version.version and e.until is None), None)
+        if there:
+            facts["In Production since"] = f"{there.since:%Y-%m-%d %H:%M} UTC"
+            facts["Put there by"] = {"gate": "the gate"}.get(there.how, there.how) + f": {there.why}"
+        else:
+            facts["Stage"] = str(version.current_stage)
+    if run is None:
+        return facts | {"Trained by": "a run that is not on this tracking server any more"}
+    facts["Trained by"] = f"{run.info.run_name}, run {run.info.run_id}"
+    if "dsgo.trained_until" in run.data.tags:
+        facts["Learned from hours until"] = f"{pd.Timestamp(run.data.tags['dsgo.trained_until']):%Y-%m-%d %H:%M} UTC"
+    metrics = run.data.metrics
+    if {"mae_solar", "mae_wind", "mae_skill"} <= metrics.keys():
+        facts["On its hold-out"] = (
+            f"mean absolute error {metrics['mae_solar']:.2f} GW (solar) and {metrics['mae_wind']:.2f} GW (wind), "
+            f"{metrics['mae_skill']:.0%} less than knowing only month and hour"
+        )
+    return facts

@@ -1,0 +1,83 @@
+"""Write the weekly report: how much sun and wind gave, how the Production model predicted it, and the week after.
+
+In: a dataset of process_data (`data`: a run id, a URI, a file; nothing: the newest run), any day of the week reported
+(`week`; nothing: the last whole week) and a model. Out, on the MLflow run and in the folder `out` if one is given:
+report.html (one file, readable offline), report.pdf (if there is a browser to print it) and week.csv (the week hour by
+hour). The page is report.ipynb, executed. Run it with `mlflow run report --env-manager local -P week=2016-08-01`.
+"""
+
+import json
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import mlflow
+import pandas as pd
+
+from dsgo import weekly
+from dsgo.dataset import load_dataset
+from dsgo.dataset_source import tracked
+from dsgo.notebook import execute, to_html
+from dsgo.out_folder import copy_whole, make_folder
+from dsgo.pdf import find_browser, print_pdf
+from dsgo.report_html import title
+from dsgo.report_inputs import PRODUCTION, find_model, find_quality
+from dsgo.schema import TARGETS
+from dsgo.step import run_step, start_run
+from dsgo.stores import interruptible
+from dsgo.training import model_input
+
+HERE = Path(__file__).parent
+
+
+@click.command
+@click.option("--data", default="", help="Run id, URI or file; nothing: the newest process_data run.")
+@click.option("--week", default="", help="Any day of the week, YYYY-MM-DD; nothing: the last whole week.")
+@click.option("--model", "uri", default=PRODUCTION, show_default=True)
+@click.option("--author", default="DSGoPipeline", show_default=True, help="Named on the first page.")
+@click.option("--out", default="", help="A folder for the files: absolute, or relative to the repository.")
+def main(data: str, week: str, uri: str, author: str, out: str) -> None:
+    """Load, predict, write, print, log."""
+    with interruptible(), start_run("report"), tempfile.TemporaryDirectory(prefix="dsgo-") as scratch:
+        target = make_folder(HERE.parent / out) if out else None
+        dataset = load_dataset(data)
+        start = weekly.monday(week, dataset.frame.index)
+        model, about_model = find_model(uri)
+        mlflow.log_input(tracked(dataset.frame, dataset.uri), "reported")
+        power = model.predict(model_input(dataset.frame))
+        hours = dataset.frame.assign(**dict(zip(weekly.PREDICTED, power[TARGETS].to_numpy("float64").T, strict=True)))
+
+        about = {"country": "DE", "simulated": False} | dataset.frame.attrs
+        about |= {"model": about_model, "quality": find_quality(dataset.run_id), "author": author}
+        about |= {"data": dataset.uri, "prepared": datetime.now(UTC).isoformat()}
+        folder = write(hours, about, start, Path(scratch))
+
+        mlflow.log_artifacts(str(folder), "report")
+        table = weekly.fortnight(hours, start, about_model["trained_until"])
+        mlflow.log_metrics(weekly.figures(weekly.summary(hours, start), weekly.accuracy(table)))
+        mlflow.set_tags({"dsgo.week": f"{start:%G-W%V}", "dsgo.simulated": about["simulated"]})
+        where = copy_whole(folder, target) if target else mlflow.get_artifact_uri("report")
+    click.echo(f"report: week {start:%G-W%V}, {about_model['name']}: {where}")
+
+
+def write(hours: pd.DataFrame, about: dict, start: pd.Timestamp, scratch: Path) -> Path:
+    """Execute the notebook on the hours, recorded and predicted, and return the folder of the files it becomes."""
+    folder = scratch / "report"
+    folder.mkdir()
+    hours.to_parquet(scratch / "hours.parquet")
+    (scratch / "about.json").write_text(json.dumps(about), encoding="utf-8")
+    executed = execute(HERE / "report.ipynb", {"folder": str(scratch), "start": start.isoformat()}, scratch)
+    page = to_html(executed, HERE / "template", title=title(start, about))
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    week = weekly.fortnight(hours, start, about["model"]["trained_until"]).iloc[:168]
+    week.round(6).to_csv(folder / "week.csv", date_format="%Y-%m-%dT%H:%M:%SZ", lineterminator="\n")
+    if browser := find_browser():
+        print_pdf(browser, folder / "report.html", folder / "report.pdf")
+    else:
+        click.echo("report: no Chromium, Chrome or Edge here to print a PDF, so there is report.html alone")
+    return folder
+
+
+if __name__ == "__main__":
+    run_step(main)

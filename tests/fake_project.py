@@ -1,0 +1,51 @@
+"""A project with the real graph, whose steps do in a moment what they are told to: `-P lr.do=fail`."""
+
+from pathlib import Path
+
+SCRIPT = """
+import sys, time
+import click, mlflow
+from dsgo.step import run_step, start_run
+
+@click.command
+@click.argument("name")
+@click.argument("do")
+@click.argument("output")
+def main(name, do, output):
+    with start_run(name):
+        if do == "fail":
+            print("there is no wind today", flush=True)
+            raise RuntimeError("no wind")
+        if do.startswith("sleep"):
+            time.sleep(float(do.removeprefix("sleep")))
+        mlflow.log_text("whole", output)
+
+run_step(main)
+"""
+STEPS = {
+    "process_data": (["source", "start", "end", "country"], "dataset/dataset.parquet"),
+    "lr": (["data"], "model/MLmodel"),
+    "rf": (["data"], "model/MLmodel"),
+    "keras_nn": (["data"], "model/MLmodel"),
+    "report": (["data"], "report/report.html"),
+}
+PROMOTE = (["run_ids", "to", "metric", "margin", "data"], "gate.json")
+
+
+def entry(name, step, parameters, output, script="step.py"):
+    lines = [f"  {name}:", "    parameters:", '      do: {type: string, default: ""}']
+    lines += [f'      {parameter}: {{type: string, default: ""}}' for parameter in parameters]
+    return "\n".join([*lines, f"    command: python {script} {step} {{do}} {output}", ""])
+
+
+def write_fake_project(root: Path) -> Path:
+    """Write the project and return its root."""
+    for step, (parameters, output) in STEPS.items():
+        (root / step).mkdir(parents=True)
+        (root / step / "step.py").write_text(SCRIPT)
+        text = f"name: {step}\nentry_points:\n" + entry("main", step, parameters, output)
+        (root / step / "MLproject").write_text(text)
+    (root / "step.py").write_text(SCRIPT)
+    (root / "MLproject").write_text("name: fake\nentry_points:\n" + entry("promote", "promote", *PROMOTE))
+    (root / "requirements.txt").write_text("")
+    return root
