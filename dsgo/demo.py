@@ -35,7 +35,7 @@ def run_demo(stores: Stores, console: Console) -> None:
     except ExecutionException as error:
         raise StoreError(f"the workflow failed: {error}") from None
     counted = mlflow.get_run(done.run_id).data.tags
-    runs = [mlflow.get_run(counted[f"dsgo.run.{step.name}"]) for step in TRAINERS]
+    runs = [mlflow.get_run(counted[f"dsgo.run.{name}"]) for name in TRAINERS]
     console.print(comparison(runs, stores.tracking_uri))
     report = mlflow.artifacts.download_artifacts(
         f"runs:/{counted['dsgo.run.report']}/report/report.html", dst_path=str(stores.home)

@@ -15,7 +15,6 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from dsgo import cache, engine
-from dsgo.project import Source
 from dsgo.registry import production
 from dsgo.view import View
 from dsgo.workflow import Planned
@@ -28,33 +27,24 @@ class WorkflowError(click.ClickException):
 
 
 def drive(
-    parent: Run,
-    planned: list[Planned],
-    values: dict[str, str],
-    source: Source,
-    scheduler: str,
-    env_manager: str,
-    tries: int,
-    timeout: float,
-    use_cache: bool,
+    setting: engine.Setting, scheduler: str, planned: list[Planned], values: dict[str, str], cached: bool
 ) -> None:
-    """Run a plan under the run `parent`; WorkflowError if a step failed. Ctrl-C or SIGTERM marks what runs KILLED."""
-    uri, experiment = mlflow.get_tracking_uri(), parent.info.experiment_id
-    common = engine.Job(
-        "", "", "", {}, source, env_manager, uri, experiment, parent.info.run_id, {}, tries=tries, timeout=timeout
-    )
-    close_abandoned(common)
-    most = len([item for item in planned if item.step.needs == ("process_data",)])
+    """Run a plan under the workflow's run, which is active; WorkflowError if a step failed.
+
+    Ctrl-C, SIGTERM or SIGHUP ends the steps and marks their runs and the workflow's KILLED.
+    """
+    close_abandoned(setting)
+    side_by_side = len([item for item in planned if item.step.needs == ("process_data",)])
     names = [item.step.name for item in planned]
-    with interruptible_once(), engine.connect(scheduler, most) as client, View(names) as view:
-        driver = Driver(planned, values, common, client, view, use_cache)
+    with interruptible_once(), engine.connect(scheduler, side_by_side) as client, View(names) as view:
+        driver = Driver(planned, values, setting, client, view, cached)
         try:
-            with heartbeat(parent.info.run_id):
+            with heartbeat(setting.parent_id):
                 driver.run()
         except BaseException as error:
-            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            mlflow.end_run(status)  # workers see it, and end their steps
-            for run in children(common):
+            # Workers see the end of the workflow on its run, and end their steps.
+            mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            for run in children(setting):
                 close_run(run, "KILLED", engine.STOPPED)
             raise
     if driver.failed:
@@ -107,10 +97,10 @@ def heartbeat(run_id: str) -> Iterator[None]:
         thread.join(engine.HEARTBEAT_SECONDS)
 
 
-def children(job: engine.Job, condition: str = "") -> list[Run]:
-    """Return the child runs of the job's workflow that still count as running."""
-    mine = f"tags.`mlflow.parentRunId` = '{job.parent_id}' and attributes.status = 'RUNNING'{condition}"
-    return list(mlflow.MlflowClient().search_runs([job.experiment_id], mine))
+def children(setting: engine.Setting, condition: str = "") -> list[Run]:
+    """Return the child runs of the workflow that still count as running."""
+    mine = f"tags.`mlflow.parentRunId` = '{setting.parent_id}' and attributes.status = 'RUNNING'{condition}"
+    return list(mlflow.MlflowClient().search_runs([setting.experiment_id], mine))
 
 
 def close_run(run: Run, status: str, why: str) -> None:
@@ -120,13 +110,13 @@ def close_run(run: Run, status: str, why: str) -> None:
     client.set_terminated(run.info.run_id, status)
 
 
-def close_abandoned(job: engine.Job) -> None:
+def close_abandoned(setting: engine.Setting) -> None:
     """Close the runs of workflows whose driver was killed: their heartbeat is older than any living one's."""
     running = "tags.`dsgo.step` = 'workflow' and attributes.status = 'RUNNING'"
-    for run in mlflow.MlflowClient().search_runs([job.experiment_id], running):
+    for run in mlflow.MlflowClient().search_runs([setting.experiment_id], running):
         beat = float(run.data.tags.get(engine.HEARTBEAT, run.info.start_time / 1000))
-        if run.info.run_id != job.parent_id and time.time() - beat > engine.SILENCE_SECONDS:
-            for child in children(replace(job, parent_id=run.info.run_id)):
+        if run.info.run_id != setting.parent_id and time.time() - beat > engine.SILENCE_SECONDS:
+            for child in children(replace(setting, parent_id=run.info.run_id)):
                 close_run(child, "FAILED", "the workflow's driver was killed")
             close_run(run, "FAILED", "the workflow's driver was killed")
 
@@ -137,15 +127,14 @@ class Driver:
 
     planned: list[Planned]
     values: dict[str, str]
-    job: engine.Job  # what all jobs have in common
+    setting: engine.Setting
     client: Client
     view: View
-    use_cache: bool
+    cached: bool  # skip what was done before
     runs: dict[str, str] = field(default_factory=dict)  # step: the run that counts
     failed: dict[str, engine.Result] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
-
-    last_seen: float = 0.0  # when there was a worker
+    last_seen: float = 0.0  # monotonic seconds: when there was a worker
 
     def run(self) -> None:
         """Run the plan to its end; what needs a failed step is skipped, what does not goes on."""
@@ -172,16 +161,16 @@ class Driver:
         return item.step.name == "report" and "promote" in self.runs and production() is None
 
     def _is_cached(self, item: Planned) -> bool:
-        run = cache.find(self.job.experiment_id, item.key, item.step.outputs) if self.use_cache else None
+        run = cache.find(self.setting.experiment_id, item.key, item.step.outputs) if self.cached else None
         if run:
             self._count(item, run, "cached")
         return run is not None
 
     def _submit(self, item: Planned, cores: dict[str, int]) -> Future:
         step, names = item.step, self.values | self.runs
-        tags = {"mlflow.parentRunId": self.job.parent_id, "dsgo.step": step.name, **cache.tags(item.parts)}
+        tags = {"mlflow.parentRunId": self.setting.parent_id, "dsgo.step": step.name, **cache.tags(item.parts)}
         params = {name: value.format_map(names) for name, value in item.params.items()}
-        job = replace(self.job, step=step.name, project=step.project, entry=step.entry, params=params, tags=tags)
+        job = engine.Job(self.setting, step.name, step.project, step.entry, params, tags)
         self.view.show(step.name, "running")
         return self.client.submit(engine.execute, job, cores, pure=False)
 
@@ -219,12 +208,12 @@ class Driver:
 
     def _end_other_tries(self, name: str, taken: str) -> None:
         """Mark what a dead worker left half done."""
-        for run in children(self.job, f" and tags.`dsgo.step` = '{name}'"):
+        for run in children(self.setting, f" and tags.`dsgo.step` = '{name}'"):
             if run.info.run_id != taken:
                 close_run(run, "FAILED", "its worker was lost; the step was tried again")
 
     def _link(self, run_id: str) -> str:
-        return f"{self.job.tracking_uri}/#/experiments/{self.job.experiment_id}/runs/{run_id}" if run_id else ""
+        return f"{self.setting.tracking_uri}/#/experiments/{self.setting.experiment_id}/runs/{run_id}" if run_id else ""
 
     def failures(self) -> Iterator[str]:
         """Give what a person woken by this wants to read: the step's own last lines, and how to run it alone."""

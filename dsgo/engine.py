@@ -38,21 +38,28 @@ PACKAGES = ["dsgo", "mlflow", "numpy", "pandas", "scikit-learn", "skops", "keras
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What all jobs of one workflow have in common."""
+
+    source: Source
+    env_manager: str  # local or uv
+    tracking_uri: str
+    experiment_id: str
+    parent_id: str  # the workflow's run
+    tries: int  # of a step whose worker dies
+    timeout: float  # seconds that a step may take
+
+
+@dataclass(frozen=True)
 class Job:
     """One step as a worker gets it: texts and numbers only."""
 
+    setting: Setting
     step: str
     project: str
     entry: str
     params: dict[str, str]
-    source: Source
-    env_manager: str
-    tracking_uri: str
-    experiment_id: str
-    parent_id: str
     tags: dict[str, str]
-    tries: int
-    timeout: float
 
 
 @dataclass(frozen=True)
@@ -123,18 +130,18 @@ def cores_by_worker(client: Client) -> dict[str, int]:
 
 def execute(job: Job, cores: dict[str, int]) -> Result:
     """Run a job on this worker as a child run of the workflow's. For `Client.submit`; a failed step raises nothing."""
-    client = MlflowClient(job.tracking_uri)
-    mine = f"tags.`mlflow.parentRunId` = '{job.parent_id}' and tags.`dsgo.step` = '{job.step}'"
-    tried = client.search_runs([job.experiment_id], mine)
-    if len(tried) >= job.tries:
+    client = MlflowClient(job.setting.tracking_uri)
+    mine = f"tags.`mlflow.parentRunId` = '{job.setting.parent_id}' and tags.`dsgo.step` = '{job.step}'"
+    tried = client.search_runs([job.setting.experiment_id], mine)
+    if len(tried) >= job.setting.tries:
         return Result(tried[0].info.run_id, f"the worker died in mid-step ({len(tried)} times)")
-    run_id = client.create_run(job.experiment_id, tags=job.tags, run_name=job.step).info.run_id
+    run_id = client.create_run(job.setting.experiment_id, tags=job.tags, run_name=job.step).info.run_id
     for name, value in job.params.items():
         client.log_param(run_id, name, value)
     with tempfile.TemporaryDirectory(prefix="dsgo-", ignore_cleanup_errors=True) as folder:
         log = Path(folder, "step.log")
         try:
-            root = job.source.checkout(Path(get_worker().local_directory))
+            root = job.setting.source.checkout(Path(get_worker().local_directory))
             error = _run(job, root, run_id, client, log, cores.get(get_worker().address, 1))
         except UserError as problem:
             error = problem.message
@@ -153,7 +160,7 @@ def _run(job: Job, root: Path, run_id: str, client: MlflowClient, log: Path, cor
     """Run the step's command to its end and return None, or one line that says why it failed or was ended."""
     folder = root / job.project
     command = load_project(str(folder)).get_entry_point(job.entry).compute_command(job.params, None)
-    if job.env_manager == "uv" and job.project != ".":
+    if job.setting.env_manager == "uv" and job.project != ".":
         command = _in_environment(folder, command)
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -186,10 +193,10 @@ def _watch(process: subprocess.Popen, job: Job, client: MlflowClient) -> str | N
             process.wait(1)
             return None
         now = time.monotonic()
-        if now - begun > job.timeout:
-            return f"{job.step} took longer than timeout={job.timeout:g} s"
+        if now - begun > job.setting.timeout:
+            return f"{job.step} took longer than timeout={job.setting.timeout:g} s"
         with suppress(MlflowException):  # a server that is away for a while counts as silence
-            parent = client.get_run(job.parent_id)
+            parent = client.get_run(job.setting.parent_id)
             if parent.info.status != "RUNNING":
                 return STOPPED
             if parent.data.tags.get(HEARTBEAT) != heartbeat:
@@ -203,8 +210,8 @@ def _environment(job: Job, run_id: str, cores: int) -> dict[str, str]:
     threads += ["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"]
     return os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "MLFLOW_TRACKING_URI": job.tracking_uri,
-        "MLFLOW_EXPERIMENT_ID": job.experiment_id,
+        "MLFLOW_TRACKING_URI": job.setting.tracking_uri,
+        "MLFLOW_EXPERIMENT_ID": job.setting.experiment_id,
         "MLFLOW_RUN_ID": run_id,
         "DSGO_PARENT": str(os.getpid()),
         **dict.fromkeys(threads, str(cores)),

@@ -35,6 +35,13 @@ def model_input(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[WEATHER + CAPACITY].assign(**{TIME: frame.index.strftime("%Y-%m-%dT%H:%M:%SZ")})
 
 
+def log_dataset(dataset: Dataset) -> None:
+    """Log a dataset to the active run as its input, with the process_data run that made it."""
+    mlflow.log_input(tracked(dataset.frame, dataset.uri), "training", {"process_data_run_id": dataset.run_id or "none"})
+    simulated = dataset.frame.attrs.get("simulated", False)
+    mlflow.set_tags({"dsgo.data_run_id": dataset.run_id or "none", "dsgo.simulated": simulated})
+
+
 def log_candidate(
     estimator: Any, train: pd.DataFrame, test: pd.DataFrame, dataset: Dataset, **extra_figures: Figure
 ) -> dict[str, float]:
@@ -43,14 +50,8 @@ def log_candidate(
     `estimator` is fitted on the weather columns of `train` and predicts both targets: a scikit-learn regressor or a
     keras model. The metrics are those of the model as loaded back from its files. Returns them.
     """
-    mlflow.log_input(tracked(dataset.frame, dataset.uri), "training", {"process_data_run_id": dataset.run_id or "none"})
-    mlflow.set_tags(
-        {
-            "dsgo.data_run_id": dataset.run_id or "none",
-            "dsgo.simulated": dataset.frame.attrs.get("simulated", False),
-            "dsgo.trained_until": train.index[-1].isoformat(),  # the gate judges on later hours only
-        }
-    )
+    log_dataset(dataset)
+    mlflow.set_tag("dsgo.trained_until", train.index[-1].isoformat())  # the gate judges on later hours only
     with tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
         path = _save(estimator, Path(folder))
         info = mlflow.pyfunc.log_model(

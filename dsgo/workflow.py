@@ -1,12 +1,12 @@
 """The workflow: the graph of all steps, with what each is given, and the command that runs it.
 
-Adding a trainer is one folder and one line in TRAINERS. Steps pass run ids to each other and nothing else, so a step
+Adding a trainer is one folder and one line in STEPS. Steps pass run ids to each other and nothing else, so a step
 may run on any host that reaches the tracking server. Run it with `mlflow run . --env-manager local`; a step's own
 parameters are given as `-P rf.max_depth=12`.
 """
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ import mlflow
 
 from dsgo import cache
 from dsgo.errors import UserError
+from dsgo.gate import METRICS
 from dsgo.project import Source, defaults
 from dsgo.raw import find_pair
 from dsgo.step import run_step, start_run
@@ -28,31 +29,42 @@ class Step:
 
     name: str
     project: str  # folder of the MLproject
-    params: dict[str, str] = field(default_factory=dict)
-    needs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()  # artifacts without which a finished run does not count
+    params: dict[str, str]
+    needs: tuple[str, ...]
+    outputs: tuple[str, ...]  # artifacts without which a finished run does not count
     figure: str = "mae"  # the metric or tag that the terminal shows
     entry: str = "main"
+    trainer: bool = False  # one of those that the workflow's parameter `models` chooses from
 
 
-TRAINERS = [
-    #    name        project     parameters                  needs              outputs
-    Step("lr", "lr", {"data": "{process_data}"}, ("process_data",), ("model/MLmodel",)),
-    Step("rf", "rf", {"data": "{process_data}"}, ("process_data",), ("model/MLmodel",)),
-    Step("keras_nn", "keras_nn", {"data": "{process_data}"}, ("process_data",), ("model/MLmodel",)),
+DATA, MODEL = "dataset/dataset.parquet", "model/MLmodel"
+RAW = {"source": "{source}", "start": "{start}", "end": "{end}", "country": "{country}"}
+ON_DATA = {"data": "{process_data}"}
+GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
+
+STEPS = [
+    #    step            project         parameters      needs              outputs
+    Step("process_data", "process_data", RAW, (), (DATA,), "rows"),
+    Step("lr", "lr", ON_DATA, ("process_data",), (MODEL,), trainer=True),
+    Step("rf", "rf", ON_DATA, ("process_data",), (MODEL,), trainer=True),
+    Step("keras_nn", "keras_nn", ON_DATA, ("process_data",), (MODEL,), trainer=True),
+    Step("promote", ".", ON_DATA | GATE, ("candidates",), ("gate.json",), "dsgo.promoted_version", "promote"),
+    Step("report", "report", ON_DATA, ("promote",), ("report/report.html",), "dsgo.week"),
 ]
+TRAINERS = [step.name for step in STEPS if step.trainer]
 
 
 def graph(models: list[str]) -> list[Step]:
-    """Return the steps for the chosen trainers, in an order in which each comes after what it needs."""
-    raw = {name: f"{{{name}}}" for name in ("source", "start", "end", "country")}
-    judge = {"data": "{process_data}", "run_ids": ",".join(f"{{{name}}}" for name in models)}
-    judge |= {"to": "{to}", "metric": "{metric}", "margin": "{margin}"}
+    """Return the steps with the chosen trainers alone, `candidates` standing for these."""
+    run_ids = ",".join(f"{{{name}}}" for name in models)
     return [
-        Step("process_data", "process_data", raw, (), ("dataset/dataset.parquet",), "rows"),
-        *(step for step in TRAINERS if step.name in models),
-        Step("promote", ".", judge, tuple(models), ("gate.json",), "dsgo.promoted_version", "promote"),
-        Step("report", "report", {"data": "{process_data}"}, ("promote",), ("report/report.html",), "dsgo.week"),
+        replace(
+            step,
+            params={name: value.replace("{candidates}", run_ids) for name, value in step.params.items()},
+            needs=tuple(models) if step.needs == ("candidates",) else step.needs,
+        )
+        for step in STEPS
+        if not step.trainer or step.name in models
     ]
 
 
@@ -76,10 +88,9 @@ def plan(values: dict[str, str], own: dict[str, dict[str, str]], root: Path, env
     `values` are the workflow's parameters, `own` those given to single steps, as in {"rf": {"max_depth": "12"}}.
     Raises UserError for a trainer, a step or a parameter that does not exist.
     """
-    known = [step.name for step in TRAINERS]
-    models = known if values["models"] == "all" else [name.strip() for name in values["models"].split(",")]
-    if unknown := [name for name in models if name not in known] or (not models and ["none"]):
-        raise UserError(f"models: there is no trainer {unknown[0]!r}; there are {', '.join(known)}")
+    models = TRAINERS if values["models"] == "all" else [name.strip() for name in values["models"].split(",")]
+    if unknown := [name for name in models if name not in TRAINERS]:
+        raise UserError(f"models: there is no trainer {unknown[0]!r}; there are {', '.join(TRAINERS)}")
     steps = graph(models)
     if unknown := [name for name in own if name not in [step.name for step in steps]]:
         raise UserError(f"there is no step {unknown[0]!r}; there are {', '.join(step.name for step in steps)}")
@@ -118,8 +129,8 @@ def _content(source: str) -> str:
 @click.option("--country", default="DE")
 @click.option("--models", default="all", help="Trainers, with commas between them.")
 @click.option("--to", type=click.Choice(["Production", "Staging", "none"]), default="Production")
-@click.option("--metric", default="mae", help="By which the gate compares.")
-@click.option("--margin", default="0.005", help="By which a candidate has to beat the Production model.")
+@click.option("--metric", type=click.Choice(METRICS), default="mae", help="By which the gate compares.")
+@click.option("--margin", type=click.FloatRange(0, 1, max_open=True), default=0.005, help="To beat Production by.")
 @click.option("--scheduler", default="", help="Address of a Dask cluster's scheduler; nothing: inside this process.")
 @click.option("--project", default="", help="Git URI of this project, for workers that do not see this folder.")
 @click.option("--env-manager", type=click.Choice(["local", "uv"]), default="local", help="Environment of each step.")
@@ -135,15 +146,18 @@ def main(
     timeout: float,
     use_cache: bool,
     own: tuple[str, ...],
-    **values: str,
+    **parameters: str | float,
 ) -> None:
     """Plan, then run what has to be run."""
     from dsgo.driver import drive  # imports Dask: not for `dsgo why`
+    from dsgo.engine import Setting
 
     with start_run("workflow") as parent, tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
-        source = Source.of(project or str(ROOT))
+        source, values = Source.of(project or str(ROOT)), {name: str(parameters[name]) for name in VALUES}
         planned = plan(values, own_parameters(own), source.checkout(Path(folder)), env_manager)
-        drive(parent, planned, values, source, scheduler, env_manager, retries + 1, timeout, use_cache)
+        ids = (parent.info.experiment_id, parent.info.run_id)
+        setting = Setting(source, env_manager, mlflow.get_tracking_uri(), *ids, retries + 1, timeout)
+        drive(setting, scheduler, planned, values, use_cache)
 
 
 def own_parameters(arguments: tuple[str, ...]) -> dict[str, dict[str, str]]:

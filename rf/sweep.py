@@ -17,6 +17,7 @@ from rich.progress import Progress
 
 from dsgo.dataset import load_dataset, split_dataset
 from dsgo.step import run_step, start_run, trainer_options
+from dsgo.training import log_dataset
 
 
 class Integers(click.ParamType):
@@ -42,6 +43,7 @@ def main(data: str, split: str, seed: int, **lists: list[int]) -> None:
     with start_run("rf_sweep") as parent:
         dataset = load_dataset(data)
         train, test = split_dataset(dataset.frame, split)
+        log_dataset(dataset)  # before the others do it at once: MLflow's server refuses a dataset that two enter as new
         combinations = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
 
         def one(params: dict[str, int]) -> dict[str, float]:
