@@ -27,6 +27,7 @@ lint: .venv/test.done
 	touch $@
 
 # Pictures of the dashboard and the report for the README, in docs/; `make run` must be up in another terminal.
+screenshots: export MLFLOW_TRACKING_URI ?= http://127.0.0.1:5000
 screenshots: .venv/test.done
 	$(BIN)/python dashboard/screenshots.py --out docs
 

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import click
 import mlflow
 import pandas as pd
-from rf import log_forest
 from rich.progress import Progress
 
 from dsgo.dataset import load_dataset, split_dataset
 from dsgo.step import run_step, start_run, trainer_options
 from dsgo.training import log_dataset
+from rf import log_forest
 
 
 class Integers(click.ParamType):
