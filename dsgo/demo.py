@@ -30,6 +30,7 @@ def run_demo(stores: Stores, console: Console) -> None:
     os.environ["MLFLOW_TRACKING_URI"] = stores.tracking_uri
     # The entry points say `python`: that has to be this environment's, activated or not.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"  # for one file
     try:
         done = mlflow.projects.run(str(ROOT), experiment_name=EXPERIMENT, env_manager="local")
     except ExecutionException as error:

@@ -168,7 +168,12 @@ class Driver:
 
     def _submit(self, item: Planned, cores: dict[str, int]) -> Future:
         step, names = item.step, self.values | self.runs
+        source = self.setting.source
         tags = {"mlflow.parentRunId": self.setting.parent_id, "dsgo.step": step.name, **cache.tags(item.parts)}
+        tags |= {"mlflow.source.type": "PROJECT", "mlflow.source.name": f"{source.uri}#{step.project}"}
+        tags |= {"mlflow.project.entryPoint": step.entry}
+        if source.commit:
+            tags["mlflow.source.git.commit"] = source.commit
         params = {name: value.format_map(names) for name, value in item.params.items()}
         job = engine.Job(self.setting, step.name, step.project, step.entry, params, tags)
         self.view.show(step.name, "running")
@@ -204,7 +209,9 @@ class Driver:
         mlflow.set_tag(f"dsgo.run.{name}", run.info.run_id)
         value = run.data.metrics.get(figure, run.data.tags.get(figure, ""))
         text = f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
-        self.view.show(name, state, f"{figure.removeprefix('dsgo.')} {text}", self._link(run.info.run_id))
+        self.view.show(
+            name, state, f"{figure.removeprefix('dsgo.').replace('_', ' ')} {text}", self._link(run.info.run_id)
+        )
 
     def _end_other_tries(self, name: str, taken: str) -> None:
         """Mark what a dead worker left half done."""
