@@ -11,6 +11,7 @@ from shlex import quote
 import click
 import mlflow
 from distributed import Client, Future, wait
+from distributed.client import FuturesCancelledError
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
@@ -191,6 +192,8 @@ class Driver:
             return list(wait(list(running), timeout=1, return_when="FIRST_COMPLETED").done)
         except TimeoutError:
             return []
+        except FuturesCancelledError:
+            raise WorkflowError("the Dask scheduler was lost; run again: what is finished is not redone") from None
 
     def _take(self, item: Planned, future: Future) -> None:
         name = item.step.name

@@ -78,6 +78,7 @@ def connect(scheduler: str, most: int) -> Iterator[Client]:
     `most` is how many steps the latter runs at once. Raises UserError where no scheduler answers, where it has no
     worker, or where a worker lacks a package or has another version of it.
     """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of a lost connection, the driver says
     if scheduler:
         try:
             client = Client(scheduler, timeout=CONNECT_SECONDS)
@@ -95,7 +96,7 @@ def connect(scheduler: str, most: int) -> Iterator[Client]:
             processes=False,
             dashboard_address=LOOPBACK,
             worker_dashboard_address=LOOPBACK,
-            silence_logs=logging.CRITICAL,
+            silence_logs=False,
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -203,7 +203,7 @@ def test_driver__closes_the_runs_of_a_workflow_whose_driver_was_killed(workflow,
 
 @pytest.fixture
 def cluster(tmp_path, free_port):
-    """A Dask scheduler and two workers as processes with separate folders; (address, function that starts a worker)."""
+    """A Dask scheduler and two workers as processes with separate folders; (address, the scheduler)."""
     address = f"tcp://127.0.0.1:{free_port()}"
     with contextlib.ExitStack() as stack:
 
@@ -216,12 +216,15 @@ def cluster(tmp_path, free_port):
             stack.callback(process.kill)
             return process
 
-        start("dask_scheduler", "--host", address, "--dashboard-address", "127.0.0.1:0", cwd=tmp_path / "scheduler")
+        scheduler = start(
+            "dask_scheduler", "--host", address, "--dashboard-address", "127.0.0.1:0", cwd=tmp_path / "scheduler"
+        )
         options = ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--host", "127.0.0.1"]
         folders = [tmp_path / name for name in ("one", "two")]
-        workers = [start("dask_worker", address, *options, "--local-directory", cwd, cwd=cwd) for cwd in folders]
+        for cwd in folders:
+            start("dask_worker", address, *options, "--local-directory", cwd, cwd=cwd)
         until(lambda: all("Registered to" in (tmp_path / name / "log.txt").read_text() for name in ("one", "two")))
-        yield address, workers
+        yield address, scheduler
 
 
 def worker_of(process):
@@ -274,6 +277,25 @@ def test_cluster__without_retries_a_killed_worker_fails_the_step(workflow, clust
     assert process.returncode == 1
     assert "lr failed: the worker died in mid-step" in err
     assert [run.info.status for run in workflow.runs("lr")] == ["FAILED"]
+
+
+def test_cluster__a_scheduler_that_dies_ends_the_workflow_and_its_steps(workflow, cluster):
+    address, scheduler = cluster
+    process = workflow.start("--models", "lr", "--scheduler", address, "--lr.do", "sleep300")
+    try:
+        workflow.wait_for("lr")
+        until(workflow.processes)
+        scheduler.kill()
+        _, err = process.communicate(timeout=2 * BOUND)
+    finally:
+        process.kill()
+
+    assert process.returncode == 1
+    assert "Error: the Dask scheduler was lost; run again" in err
+    assert "Traceback" not in err
+    assert workflow.runs("workflow")[0].info.status == "FAILED"
+    assert workflow.runs("lr")[0].info.status == "KILLED"
+    until(lambda: workflow.processes() == [])
 
 
 def test_cluster__a_scheduler_that_is_not_there_is_one_line(workflow, free_port):
