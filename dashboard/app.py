@@ -1,0 +1,82 @@
+"""The dashboard on the Production model: `python dashboard/app.py`, then http://127.0.0.1:8050.
+
+It follows the tracking server of MLFLOW_TRACKING_URI, which need not be up yet. live.py is what it knows, pages/ what
+it shows; everything it needs in the browser comes from here, nothing from the internet.
+"""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import click
+import dash
+import dash_mantine_components as dmc
+import waitress
+from dash import Dash
+
+import live
+from downloads import add_downloads
+from dsgo.errors import UserError
+from dsgo.stores import interruptible
+
+HERE = Path(__file__).resolve().parent
+THREADS = 8
+
+
+def create_app() -> Dash:
+    """Return the app with its pages; `live.start` begins to fill it."""
+    from pages import explore, models, overview, what_if, years
+    from shell import shell
+
+    dmc.pre_render_color_scheme()
+    app = Dash(
+        "dashboard",
+        use_pages=True,
+        pages_folder="",
+        assets_folder=str(HERE / "assets"),
+        title="Sun & wind",
+        update_title="",
+        index_string=(HERE / "index.html").read_text(),
+        suppress_callback_exceptions=True,  # a page's controls are there only while it is open
+    )
+    pages = {"Overview": overview, "Explore": explore, "Years": years, "Models": models, "What if": what_if}
+    for order, (name, page) in enumerate(pages.items()):
+        title = f"{name} · Sun & wind"
+        dash.register_page(name, path=page.PATH, name=name, title=title, layout=page.layout, order=order)
+    app.layout = shell
+    add_downloads(app.server)
+    return app
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--host", default="127.0.0.1", help="Address to listen on; any other lets others in.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8050)
+@click.option("--experiment", default="predicting_wind_solar", help="The experiment whose runs are shown.")
+@click.option("--debug", is_flag=True, help="Dash's own server, with its tools.")
+def main(host: str, port: int, experiment: str, debug: bool) -> None:
+    """Show the dashboard until Ctrl-C."""
+    logging.basicConfig(format="%(name)s: %(message)s")
+    app = create_app()
+    with tempfile.TemporaryDirectory(prefix="dsgo-dashboard-") as folder, interruptible():
+        try:
+            server = None if debug else waitress.create_server(app.server, host=host, port=port, threads=THREADS)
+        except OSError as error:
+            raise UserError(f"{host}:{port} cannot be listened on ({error.strerror}): choose another --port") from None
+        tempfile.tempdir = folder  # MLflow leaves each model that it fetches in a folder of its own
+        follower = live.start(experiment)
+        try:
+            click.echo(f"dashboard        http://{host}:{port}  (Ctrl-C ends it)")
+            if server is None:
+                app.run(host=host, port=str(port), debug=True, use_reloader=False)
+            else:
+                server.run()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            follower.end()
+            follower.join(2)  # what it is fetching may still come
+            tempfile.tempdir = None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+// Cells of AG Grid that are more than text.
+const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
+
+cells.Link = (props) => {
+  const { text, href } = props.data[props.colDef.colId];
+  return window.React.createElement("a", { href, target: "_blank", rel: "noopener" }, text);
+};

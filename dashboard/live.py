@@ -1,0 +1,306 @@
+"""What the dashboard knows, kept up to date by one thread: the registry, the runs, the dataset, models and predictions.
+
+Callbacks only read: `now()` gives the newest Snapshot, which never changes, and `predictions()` what a model says of
+every hour. All that takes time (the stores, loading a model, predicting a dataset) happens in the thread.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Run
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PyFuncModel
+
+from dsgo import registry
+from dsgo.dataset import load_dataset
+from dsgo.errors import UserError
+from dsgo.models import first_line, load_model
+from dsgo.schema import COLUMNS, TARGETS
+from dsgo.tracking import require_server
+from dsgo.training import model_input
+from series import Array, Grid, Power
+
+POLL_SECONDS = 3.0
+RUNS_EVERY = 4  # polls: the runs take longer to list than the registry
+RETRY_SECONDS = 30.0  # until a model that failed to load is tried again
+KEPT = 8  # models with their predictions: some 4 MB each for four years
+CURVES = ["loss", "val_loss", "epoch_mae", "val_epoch_mae"]
+log = logging.getLogger("dashboard")
+
+
+@dataclass(frozen=True, eq=False)  # itself a key of what is computed from it
+class Data:
+    """The dataset on a complete hourly grid."""
+
+    run: Run  # of process_data
+    frame: pd.DataFrame
+    grid: Grid
+    values: dict[str, Array]  # by column, NaN in a missing hour
+    stamps: Array  # of every hour of the grid, ISO 8601
+    simulated: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What one model says of every hour of a dataset; `problem` instead, if it cannot."""
+
+    key: str
+    model: PyFuncModel | None
+    power: Power
+    problem: str = ""
+    at: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # keras predicts for one at a time
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that is known at one moment. `serial` grows with every change that a page would show.
+
+    It begins with the time, so that a page which outlived a restart of the dashboard notices.
+    """
+
+    serial: int = field(default_factory=lambda: int(time.time()))
+    problem: str = "connecting"  # with the tracking server; empty: none
+    asked: datetime | None = None  # when it last answered
+    data: Data | None = None
+    production: ModelVersion | None = None
+    served: str = ""  # key of the Production model whose predictions are there
+    versions: tuple[ModelVersion, ...] = ()
+    history: tuple[registry.Entry, ...] = ()
+    runs: tuple[Run, ...] = ()  # finished, newest first
+    curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # by run id and metric
+
+    @property
+    def ready(self) -> bool:
+        """Return whether there is a Production model with its predictions."""
+        return self.data is not None and bool(self.served)
+
+    def run(self, run_id: str | None) -> Run | None:
+        """Return a run of the experiment by its id."""
+        return next((run for run in self.runs if run.info.run_id == run_id), None)
+
+    def key(self, choice: str) -> str | None:
+        """Return the key of a page's choice: "production", a version's number or a run id; None: there is no such."""
+        if choice == "production":
+            return self.served or None
+        if any(version.version == choice for version in self.versions):
+            return f"models:/{registry.MODEL}/{choice}"
+        if any(has_model(run) and run.info.run_id == choice for run in self.runs):
+            return f"runs:/{choice}/model"
+        return None
+
+
+def has_model(run: Run) -> bool:
+    """Return whether a run has logged a model."""
+    return bool(run.outputs and run.outputs.model_outputs)
+
+
+class Follower(threading.Thread):
+    """The thread that asks the stores every POLL_SECONDS and loads what pages want."""
+
+    def __init__(self, experiment: str) -> None:
+        """Take the experiment's name; `start()` begins."""
+        super().__init__(name="follower", daemon=True)
+        self.experiment = experiment
+        self.snapshot = Snapshot()
+        self._models: OrderedDict[tuple[str, str], Predictions] = OrderedDict()
+        self._wanted: list[str] = []
+        self._lock = threading.Lock()  # of the two above
+        self._wake = threading.Event()
+        self._ending = False
+
+    def run(self) -> None:
+        """Follow until `end()`."""
+        turn = 0
+        while not self._ending:
+            try:
+                self._poll(turn)
+                turn += 1
+            except (UserError, MlflowException, OSError) as error:
+                message = error.message if isinstance(error, UserError) else first_line(error)
+                self._publish(problem=message or repr(error))
+            except Exception as error:
+                log.exception("while asking the stores")
+                self._publish(problem=first_line(error) or repr(error))
+            self._wake.wait(POLL_SECONDS)
+            self._wake.clear()
+            self._load_wanted()
+
+    def end(self) -> None:
+        """Let the thread end after what it is doing."""
+        self._ending = True
+        self._wake.set()
+
+    def predictions(self, snapshot: Snapshot, key: str) -> Predictions | None:
+        """Return what a model says of the snapshot's data; None: it is not there yet, and is being made."""
+        assert snapshot.data is not None
+        if made := self._kept(snapshot.data, key):
+            return made
+        with self._lock:
+            if key not in self._wanted:
+                self._wanted.append(key)
+        self._wake.set()
+        return None
+
+    def _kept(self, data: Data, key: str) -> Predictions | None:
+        """Return a model's predictions if they are there; a failure counts for a while, then it is tried again."""
+        name = (data.run.info.run_id, key)
+        with self._lock:
+            made = self._models.get(name)
+            if made and made.problem and time.monotonic() - made.at > RETRY_SECONDS:
+                made = self._models.pop(name) and None
+            if made:
+                self._models.move_to_end(name)
+            return made
+
+    def _poll(self, turn: int) -> None:
+        if (uri := mlflow.get_tracking_uri()).startswith("http"):
+            require_server.cache_clear()  # it asks once a process; here it must ask every time
+            require_server(uri)
+        versions, history = tuple(registry.versions()), tuple(registry.history())
+        production = registry.production()
+        self._publish(production=production, versions=versions, history=history)
+        if turn % RUNS_EVERY == 0 or not self.snapshot.ready:
+            self._publish(runs=self._runs())
+        data = self._newest_data()
+        served = f"models:/{registry.MODEL}/{production.version}" if production and data else ""
+        if data and production:
+            made = self._kept(data, served) or self._load(data, served)
+            if made.problem:
+                raise UserError(f"version {production.version}, now in Production, cannot be used: {made.problem}")
+        self._publish(problem="", data=data, served=served)  # together: pages never see one without the other
+        if turn % RUNS_EVERY == 0:
+            self._follow_curves()
+
+    def _runs(self) -> tuple[Run, ...]:
+        client = MlflowClient()
+        if (experiment := client.get_experiment_by_name(self.experiment)) is None:
+            return ()
+        runs: list[Run] = []
+        token = None
+        while token is None or token:
+            page = client.search_runs(
+                [experiment.experiment_id],
+                "attributes.status = 'FINISHED'",
+                max_results=1000,
+                order_by=["attributes.start_time DESC"],
+                page_token=token,
+            )
+            runs += page
+            token = page.token or ""
+        return tuple(runs)
+
+    def _newest_data(self) -> Data | None:
+        old = self.snapshot.data
+        made = next((run for run in self.snapshot.runs if run.data.tags.get("dsgo.step") == "process_data"), None)
+        if made is None or (old and old.run.info.run_id == made.info.run_id):
+            return old
+        return read(made)
+
+    def _follow_curves(self) -> None:
+        client, known = MlflowClient(), self.snapshot.curves
+        for run in [run for run in self.snapshot.runs if "val_loss" in run.data.metrics][:50]:
+            if run.info.run_id not in known:
+                found = {name: client.get_metric_history(run.info.run_id, name) for name in CURVES}
+                known = known | {run.info.run_id: {name: _in_order(values) for name, values in found.items()}}
+        self._publish(curves=known)
+
+    def _load_wanted(self) -> None:
+        while self._wanted and (data := self.snapshot.data) and not self._ending:
+            self._load(data, self._wanted[0])
+            self._publish(serial=self.snapshot.serial + 1)
+
+    def _load(self, data: Data, key: str) -> Predictions:
+        """Load a model and let it predict the dataset; keep the result, and forget the one not used for longest."""
+        try:
+            model = load_model(key)
+            answer = pd.DataFrame(model.predict(model_input(data.frame)))
+            index = pd.DatetimeIndex(data.frame.index)
+            power = {target: data.grid.spread(index, answer[target].to_numpy("float64")) for target in TARGETS}
+            made = Predictions(key, model, power)
+        except Exception as error:  # a model's own code may raise anything
+            made = Predictions(key, None, {}, first_line(error) or repr(error))
+        served = (data.run.info.run_id, self.snapshot.served)
+        with self._lock:
+            self._models[data.run.info.run_id, key] = made
+            self._wanted = [other for other in self._wanted if other != key]
+            while len(self._models) > KEPT:
+                self._models.pop(next(name for name in self._models if name != served))
+        return made
+
+    def _publish(self, **changes: Any) -> None:
+        old = self.snapshot
+        new = replace(old, **changes)
+        if not new.problem:
+            new = replace(new, asked=datetime.now(UTC))
+        if _shown(new) != _shown(old):
+            new = replace(new, serial=old.serial + 1)
+        self.snapshot = new  # one assignment: readers see the old or the new one, whole
+
+
+def _shown(snapshot: Snapshot) -> tuple:
+    """Return what makes two snapshots look different."""
+    versions = tuple((v.version, v.current_stage, v.last_updated_timestamp) for v in snapshot.versions)
+    production = snapshot.production and snapshot.production.version
+    data = snapshot.data and snapshot.data.run.info.run_id
+    runs = tuple(run.info.run_id for run in snapshot.runs)
+    return (
+        bool(snapshot.problem),
+        data,
+        production,
+        snapshot.served,
+        versions,
+        snapshot.history,
+        runs,
+        len(snapshot.curves),
+    )
+
+
+def read(run: Run) -> Data:
+    """Fetch the dataset of a process_data run."""
+    frame = load_dataset(run.info.run_id).frame
+    index = pd.DatetimeIndex(frame.index)
+    grid = Grid.of(index)
+    values = {name: grid.spread(index, frame[name].to_numpy("float64")) for name in COLUMNS}
+    stamps = pd.date_range(grid.start, periods=grid.length, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy()
+    return Data(run, frame, grid, values, stamps, bool(frame.attrs.get("simulated")))
+
+
+def _in_order(values: list[Metric]) -> list[float]:
+    return [metric.value for metric in sorted(values, key=lambda metric: (metric.step, metric.timestamp))]
+
+
+_follower = Follower("")
+
+
+def start(experiment: str) -> Follower:
+    """Begin to follow the tracking server of MLFLOW_TRACKING_URI."""
+    global _follower
+    # A dashboard asks again every few seconds: MLflow's own patience (minutes) would only hide that a store is down.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on the CPU are no news
+    _follower = Follower(experiment)
+    _follower.start()
+    return _follower
+
+
+def now() -> Snapshot:
+    """Return the newest snapshot."""
+    return _follower.snapshot
+
+
+def predictions(snapshot: Snapshot, key: str) -> Predictions | None:
+    """Return a model's predictions, or None while they are being made (see Follower.predictions)."""
+    return _follower.predictions(snapshot, key)

@@ -1,0 +1,1 @@
+"""The pages; each has PATH, layout(**query) and its callbacks."""
