@@ -78,7 +78,8 @@ def connect(scheduler: str, most: int) -> Iterator[Client]:
     `most` is how many steps the latter runs at once. Raises UserError where no scheduler answers, where it has no
     worker, or where a worker lacks a package or has another version of it.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of a lost connection, the driver says
+    for name in ("distributed", "distributed.client"):  # what matters of a lost connection, the driver says
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler:
         try:
             client = Client(scheduler, timeout=CONNECT_SECONDS)
