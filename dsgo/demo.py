@@ -46,13 +46,13 @@ def run_demo(stores: Stores, console: Console) -> None:
 
 
 def comparison(runs: list[Run], tracking_uri: str) -> Table:
-    """Return a table of finished trainer runs: hold-out mae in GW, r2, skill, seconds, and the page of each."""
+    """Return a table of finished trainer runs, the best first: hold-out mae in GW, r2, skill, seconds, page of each."""
     simulated = any(run.data.tags.get("dsgo.simulated") == "True" for run in runs)
     table = Table(title=f"Hold-out: the last calendar year{' (simulated data)' if simulated else ''}")
     for name in ("model", "mae, GW", "r2", "skill", "seconds"):
         table.add_column(name, justify="left" if name == "model" else "right")
     table.add_column("link", overflow="fold")
-    for run in runs:
+    for run in sorted(runs, key=lambda run: run.data.metrics["mae"]):
         figures = [f"{run.data.metrics[name]:.3f}" for name in ("mae", "r2", "mae_skill")]
         seconds = f"{(run.info.end_time - run.info.start_time) / 1000:.0f}"
         link = f"{tracking_uri}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"

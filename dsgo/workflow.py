@@ -45,9 +45,10 @@ GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin":
 STEPS = [
     #    step            project         parameters      needs              outputs
     Step("process_data", "process_data", RAW, (), (DATA,), "rows"),
-    Step("lr", "lr", ON_DATA, ("process_data",), (MODEL,), trainer=True),
-    Step("rf", "rf", ON_DATA, ("process_data",), (MODEL,), trainer=True),
+    # Trainers with the longest first: where cores are few, the last to begin decides when all have ended.
     Step("keras_nn", "keras_nn", ON_DATA, ("process_data",), (MODEL,), trainer=True),
+    Step("rf", "rf", ON_DATA, ("process_data",), (MODEL,), trainer=True),
+    Step("lr", "lr", ON_DATA, ("process_data",), (MODEL,), trainer=True),
     Step("promote", ".", ON_DATA | GATE, ("candidates",), ("gate.json",), "dsgo.promoted_version", "promote"),
     Step("report", "report", ON_DATA, ("promote",), ("report/report.html",), "dsgo.week"),
 ]

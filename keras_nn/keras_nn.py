@@ -39,7 +39,12 @@ def main(data: str, split: str, seed: int, epochs: int, batch_size: int, learnin
         layers = [keras.layers.Dense(32, activation="relu"), keras.layers.Dense(32, activation="relu")]
         network = keras.Sequential([keras.Input((len(WEATHER),)), normalise, *layers, keras.layers.Dense(len(TARGETS))])
         epoch_mae = keras.metrics.MeanAbsoluteError(name="epoch_mae")  # "mae" is the hold-out's, of the whole run
-        network.compile(optimizer=keras.optimizers.Adam(learning_rate), loss="mse", metrics=[epoch_mae])
+        network.compile(
+            optimizer=keras.optimizers.Adam(learning_rate),
+            loss="mse",
+            metrics=[epoch_mae],
+            steps_per_execution=32,  # the same numbers in half the time
+        )
         x, y, x_test, y_test = (
             frame[columns].to_numpy("float32") for frame in (train, test) for columns in (WEATHER, TARGETS)
         )
@@ -49,6 +54,7 @@ def main(data: str, split: str, seed: int, epochs: int, batch_size: int, learnin
             epochs=epochs,
             batch_size=batch_size,
             validation_data=(x_test, y_test),  # only watched: nothing is chosen by it
+            validation_batch_size=4096,
             verbose="auto" if sys.stdout.isatty() else 0,
         )
 

@@ -22,7 +22,7 @@ VALUES = {
     "metric": "mae",
     "margin": "0.005",
 }
-STEPS = ["process_data", "lr", "rf", "keras_nn", "promote", "report"]
+STEPS = ["process_data", "keras_nn", "rf", "lr", "promote", "report"]
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_plan__leaves_braces_in_a_users_value_as_they_are(root):
 @pytest.mark.parametrize(
     ("values", "own", "line"),
     [
-        ({"models": "lr,svm"}, {}, "models: there is no trainer 'svm'; there are lr, rf, keras_nn"),
+        ({"models": "lr,svm"}, {}, "models: there is no trainer 'svm'; there are keras_nn, rf, lr"),
         ({"models": ""}, {}, "models: there is no trainer ''"),
         ({"models": "lr"}, {"rf": {"seed": "1"}}, "there is no step 'rf'; there are process_data, lr, promote"),
         ({}, {"rf": {"depth": "1"}}, "rf has no parameter 'depth'; it has data, split, seed, n_estimators"),
