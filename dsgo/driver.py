@@ -37,7 +37,11 @@ def drive(
     close_abandoned(setting)
     side_by_side = len([item for item in planned if item.step.needs == ("process_data",)])
     names = [item.step.name for item in planned]
-    with interruptible_once(), engine.connect(scheduler, side_by_side) as client, View(names) as view:
+    with (
+        interruptible_once(),
+        engine.connect(scheduler, side_by_side, setting.source.commit is not None) as client,
+        View(names) as view,
+    ):
         driver = Driver(planned, values, setting, client, view, cached)
         try:
             with heartbeat(setting.parent_id):
@@ -148,11 +152,10 @@ class Driver:
                 if needs & (self.failed.keys() | self.skipped) or self._has_no_use(item):
                     self.skipped.add(name)
                     self.view.show(name, "skipped")
-                elif needs <= self.runs.keys():
-                    if not self._is_cached(item):
-                        running[self._submit(item, cores)] = item
-                else:
-                    continue
+                elif not needs <= self.runs.keys() or len(running) >= engine.slots(self.client):
+                    continue  # what Dask would only queue must not pass for running
+                elif not self._is_cached(item):
+                    running[self._submit(item, cores)] = item
                 del waiting[name]
             for future in self._finished(running):
                 self._take(running.pop(future), future)

@@ -7,6 +7,7 @@ heartbeat, a tag on the workflow's run, stands still), when the workflow's run h
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,11 +73,11 @@ class Result:
 
 
 @contextmanager
-def connect(scheduler: str, most: int) -> Iterator[Client]:
+def connect(scheduler: str, most: int, with_git: bool) -> Iterator[Client]:
     """Give a Dask client: of the user's cluster at `scheduler`, else of one inside this process.
 
     `most` is how many steps the latter runs at once. Raises UserError where no scheduler answers, where it has no
-    worker, or where a worker lacks a package or has another version of it.
+    worker, or where a worker lacks a package (or has another version of it) or, `with_git`, git.
     """
     for name in ("distributed", "distributed.client"):  # what matters of a lost connection, the driver says
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -86,7 +87,7 @@ def connect(scheduler: str, most: int) -> Iterator[Client]:
         except (OSError, ValueError) as error:
             raise UserError(f"scheduler={scheduler}: no Dask scheduler answers there ({error})") from None
         with client:
-            _check_workers(client, scheduler)
+            _check_workers(client, scheduler, with_git)
             yield client
         return
     threads = max(1, min(most, os.cpu_count() or 1))
@@ -104,7 +105,7 @@ def connect(scheduler: str, most: int) -> Iterator[Client]:
         yield client
 
 
-def _check_workers(client: Client, scheduler: str) -> None:
+def _check_workers(client: Client, scheduler: str, with_git: bool) -> None:
     found: Any = client.get_versions(packages=PACKAGES)
     if not found["workers"]:
         raise UserError(f"scheduler={scheduler}: it has no worker; start one with `dask worker {scheduler}`")
@@ -118,16 +119,25 @@ def _check_workers(client: Client, scheduler: str) -> None:
         ]
         if lacks:
             raise UserError(f"worker {address} lacks {', '.join(lacks)}: pip install -r requirements.txt there")
+    if with_git:
+        for address, git in client.run(shutil.which, "git").items():
+            if git is None:
+                raise UserError(f"worker {address} lacks git, by which it would get the project: install it there")
+
+
+def slots(client: Client) -> int:
+    """Return how many steps the workers run at once now; at least 1, so that one waits for a worker to come back."""
+    return max(1, sum(worker["nthreads"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()))
 
 
 def cores_by_worker(client: Client) -> dict[str, int]:
     """Return {worker address: cores for each of its steps}: a host's cores shared by all that may run there at once."""
     workers = client.scheduler_info(n_workers=-1)["workers"]
-    slots: dict[str, int] = {}
+    threads: dict[str, int] = {}
     for worker in workers.values():
-        slots[worker["host"]] = slots.get(worker["host"], 0) + worker["nthreads"]
+        threads[worker["host"]] = threads.get(worker["host"], 0) + worker["nthreads"]
     cores = client.run(os.cpu_count)
-    return {address: max(1, (cores[address] or 1) // slots[worker["host"]]) for address, worker in workers.items()}
+    return {address: max(1, (cores[address] or 1) // threads[worker["host"]]) for address, worker in workers.items()}
 
 
 def execute(job: Job, cores: dict[str, int]) -> Result:

@@ -96,7 +96,7 @@ def plan(values: dict[str, str], own: dict[str, dict[str, str]], root: Path, env
     if unknown := [name for name in own if name not in [step.name for step in steps]]:
         raise UserError(f"there is no step {unknown[0]!r}; there are {', '.join(step.name for step in steps)}")
     requirements = {} if env_manager == "uv" else {"requirements": cache.digest(root / "requirements.txt")}
-    seen = values | {"source": _content(values["source"])}  # in keys, a folder counts by what is in it
+    seen = values | {"source": _raw_content(values["source"])}  # in keys, files count by what is in them
     planned: list[Planned] = []
     for step in steps:
         there = defaults(root, step.project, step.entry)
@@ -104,7 +104,7 @@ def plan(values: dict[str, str], own: dict[str, dict[str, str]], root: Path, env
         if unknown := [name for name in given if name not in there]:
             raise UserError(f"{step.name} has no parameter {unknown[0]!r}; it has {', '.join(there)}")
         params = _literal(there) | step.params | _literal(own.get(step.name, {}))
-        keys = {f"param {name}": value.format_map(seen) for name, value in params.items()}
+        keys = {f"param {name}": _content(value.format_map(seen)) for name, value in params.items()}
         after = {f"after {name}": seen[name] for name in step.needs}
         parts = {"entry point": step.entry, **keys, **after, **requirements, **cache.files(root, step.project)}
         planned.append(Planned(step, params, parts))
@@ -116,11 +116,16 @@ def _literal(params: dict[str, str]) -> dict[str, str]:
     return {name: value.replace("{", "{{").replace("}", "}}") for name, value in params.items()}
 
 
-def _content(source: str) -> str:
+def _raw_content(source: str) -> str:
+    """Return what a source counts as in a key: a folder by what is in it."""
     if source in ("sample", "opsd"):
         return source
-    pair = find_pair(Path(source))
-    return " ".join(cache.digest(path) for path in pair)
+    return " ".join(cache.digest(file) for file in find_pair(Path(source)))
+
+
+def _content(value: str) -> str:
+    """Return what a parameter counts as in a key: a file by what is in it, whatever its path."""
+    return cache.digest(Path(value)) if Path(value).is_absolute() and Path(value).is_file() else value
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

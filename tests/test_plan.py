@@ -104,6 +104,15 @@ def test_key__of_a_raw_folder_is_its_content_not_its_path(root, tmp_path):
     assert changed(keys(root, source=str(tmp_path / "one")), keys(root, source=str(tmp_path / "two"))) == STEPS
 
 
+def test_key__of_a_data_file_is_its_content_not_its_path(root, tmp_path):
+    for name in ("one.csv", "two.csv", "other.csv"):
+        (tmp_path / name).write_text("a" if name == "other.csv" else "b")
+    one, two, other = (keys(root, {"lr": {"data": str(tmp_path / f"{name}.csv")}}) for name in ("one", "two", "other"))
+
+    assert one == two
+    assert changed(one, other) == ["lr", "promote", "report"]
+
+
 def test_plan__leaves_braces_in_a_users_value_as_they_are(root):
     item = plan(VALUES, {"rf": {"seed": "{x}"}}, root, "local")[2]
 

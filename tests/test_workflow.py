@@ -308,8 +308,11 @@ def test_cluster__a_scheduler_that_is_not_there_is_one_line(workflow, free_port)
     assert "Traceback" not in err
 
 
-def test_cluster__says_which_worker_lacks_what():
+def test_cluster__says_which_worker_lacks_what(monkeypatch):
     class Client:  # a second environment without a package is more than a test should build
+        def run(self, function, *arguments):
+            return {"tcp://10.0.0.7:4000": "/usr/bin/git", "tcp://10.0.0.8:4000": None}
+
         def get_versions(self, packages):
             here = {name: "1.0" for name in ("python", *packages)}
             there = here | {"skops": None, "mlflow": "0.9"}
@@ -318,4 +321,7 @@ def test_cluster__says_which_worker_lacks_what():
     with pytest.raises(
         UserError, match=r"worker tcp://10.0.0.7:4000 lacks mlflow 1.0 \(has 0.9\), skops 1.0: pip install"
     ):
-        engine._check_workers(Client(), "tcp://10.0.0.1:8786")
+        engine._check_workers(Client(), "tcp://10.0.0.1:8786", with_git=False)
+    monkeypatch.setattr(engine, "PACKAGES", [])
+    with pytest.raises(UserError, match=r"worker tcp://10.0.0.8:4000 lacks git, by which it would get the project"):
+        engine._check_workers(Client(), "tcp://10.0.0.1:8786", with_git=True)
