@@ -15,6 +15,7 @@ from mlflow.exceptions import ExecutionException
 from rich.console import Console
 from rich.table import Table
 
+from dsgo.processes import APART, kill_tree
 from dsgo.stores import StoreError, Stores
 from dsgo.workflow import ROOT, TRAINERS
 
@@ -70,11 +71,9 @@ def running_dashboard(stores: Stores, port: int) -> Iterator[str]:
     with log.open("wb") as file:
         child = subprocess.Popen(
             [sys.executable, str(ROOT / "dashboard" / "app.py"), "--port", str(port)],
-            stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            **APART,
         )
     try:
         deadline = time.monotonic() + DASHBOARD_SECONDS
@@ -86,11 +85,9 @@ def running_dashboard(stores: Stores, port: int) -> Iterator[str]:
         yield address
     finally:
         child.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.wait(5)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        kill_tree(child)
 
 
 def _answers(address: str) -> bool:

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 from distributed import Client, LocalCluster, get_worker
 from mlflow import MlflowClient
@@ -26,6 +25,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.projects.utils import load_project
 
 from dsgo.errors import UserError
+from dsgo.processes import APART, kill_tree
 from dsgo.project import Source
 
 HEARTBEAT = "dsgo.heartbeat"
@@ -180,17 +180,14 @@ def _run(job: Job, root: Path, run_id: str, client: MlflowClient, log: Path, cor
             shell=True,  # an MLproject's command is written for a shell, and MLflow has quoted its values
             cwd=folder,
             env=_environment(job, run_id, cores),
-            stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            # Ctrl-C in a terminal goes to the driver alone, which then ends the steps.
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            **APART,
         )
     try:
         why = _watch(process, job, client)
     finally:
-        _kill_tree(process)
+        kill_tree(process)
     if why:
         return why
     return None if process.returncode == 0 else f"{job.step} ended with exit code {process.returncode}"
@@ -237,14 +234,3 @@ def _in_environment(folder: Path, command: str) -> str:
     """
     python = yaml.safe_load((folder / "python_env.yaml").read_text(encoding="utf-8"))["python"]
     return f"uv run --quiet --no-project --isolated --python {python} --with-requirements requirements.txt -- {command}"
-
-
-def _kill_tree(process: subprocess.Popen) -> None:
-    processes: list[Any] = []
-    with suppress(psutil.NoSuchProcess):
-        top = psutil.Process(process.pid)
-        processes = [*top.children(recursive=True), top] if process.poll() is None else []
-    for one in processes:
-        with suppress(psutil.NoSuchProcess):
-            one.kill()
-    process.wait(10)

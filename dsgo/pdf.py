@@ -5,12 +5,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from dsgo.errors import UserError
+from dsgo.processes import kill_tree
 
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge"]
 PLACES = [  # where macOS and Windows keep them, off the PATH
@@ -63,20 +61,10 @@ def print_pdf(browser: str, page: Path, pdf: Path) -> None:
         except subprocess.TimeoutExpired:
             raise UserError(f"{browser} did not print within {SECONDS} s") from None
         finally:
-            _end(process)
+            kill_tree(process)
         if process.returncode or not part.is_file():
             said = log.read_text(errors="replace").strip().splitlines()[-1:]
             raise UserError(f"{browser} printed no PDF (exit code {process.returncode}): {''.join(said)}")
         beside = pdf.with_suffix(".part")  # the profile may lie on another disk
         shutil.copyfile(part, beside)
         beside.replace(pdf)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its children, those first that still run."""
-    with suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-    process.kill()
-    process.wait()

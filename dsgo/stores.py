@@ -31,6 +31,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from dsgo.errors import UserError
+from dsgo.processes import APART
 
 SERVER = Path(__file__).resolve().parents[1] / "server"
 HOST = "127.0.0.1"
@@ -128,12 +129,9 @@ class Stores:
                     command,
                     cwd=self.home,
                     env=environment,
-                    stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    # Ctrl-C in a terminal goes to this process alone, which then ends the children in order.
-                    start_new_session=True,
-                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                    **APART,
                 )
             self._write_state()
 
