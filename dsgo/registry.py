@@ -193,7 +193,12 @@ def _settle(version: str) -> None:
             _transition(kept, "Production")
         elif client.get_registered_model(MODEL).aliases.get(ALIAS) == kept:
             return
-        client.set_registered_model_alias(MODEL, ALIAS, kept)
+        try:
+            client.set_registered_model_alias(MODEL, ALIAS, kept)
+        except MlflowException as error:
+            if "IntegrityError" not in str(error):
+                raise
+            # Another promotion entered the alias for the first time at this same moment: look again.
     raise UserError(f"the Production version of {MODEL} keeps changing: see `dsgo history`, then try again")
 
 

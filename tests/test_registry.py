@@ -250,6 +250,23 @@ def test_promote__many_at_once_leave_one_winner_and_the_alias_on_it(versions, fi
             assert registry.history()[0].version == alias
 
 
+def test_promote__looks_again_when_another_enters_the_alias_at_the_same_moment(versions, files_there, monkeypatch):
+    enter, calls = mlflow.MlflowClient.set_registered_model_alias, []
+
+    def refused_once(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 1:  # what MLflow's SQLite store says, caught in the test above when it happens by itself
+            raise mlflow.MlflowException("BAD_REQUEST: (sqlite3.IntegrityError) UNIQUE constraint failed")
+        enter(self, *arguments)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "set_registered_model_alias", refused_once)
+
+    registry.promote("1", "why")
+
+    assert len(calls) == 2
+    assert stages() == ({"None": ["3", "2"], "Production": ["1"]}, "1")
+
+
 def test_settle__keeps_the_later_of_two_that_went_to_production_in_the_same_moment(versions):
     client = mlflow.MlflowClient()
     for version in ("2", "1"):
