@@ -3,6 +3,7 @@
 import contextlib
 import ftplib
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -34,19 +35,45 @@ def wait_until(condition, seconds=30):
 
 
 class Server:
-    """One running ftpserver.py; its log is `log`."""
+    """One running ftpserver.py on `root`; its log is `log`, its users file and trial certificate lie beside `root`."""
 
     def __init__(self, port, root, *options, password=None, log, prefix=()):
         self.port, self.root, self.log = port, root, log
-        command = [*prefix, sys.executable, SERVER / "ftpserver.py", "--port", str(port), "--root", root, *options]
-        with log.open("wb") as file:
-            self.process = subprocess.Popen(command, env=environment(password), stderr=file)
+        self.users, self.certificate = root.parent / "users.json", root.parent / "self-signed.pem"
+        self.command = [*prefix, sys.executable, SERVER / "ftpserver.py", "--port", str(port), "--root", root]
+        self.command += ["--users", self.users, *options]
+        self.password = password
+        self.start()
 
-    def connect(self, user="guest", password="12345"):
-        ftp = ftplib.FTP(timeout=20)
+    def start(self):
+        with self.log.open("ab") as file:
+            self.process = subprocess.Popen(self.command, env=environment(self.password), stderr=file)
+
+    def connect(self, user="guest", password="12345", source="127.0.0.1"):
+        ftp = ftplib.FTP(timeout=20, source_address=(source, 0))
         ftp.connect("127.0.0.1", self.port)
         ftp.login(user, password)
+        ftp.voidcmd("TYPE I")
         return ftp
+
+    def connect_securely(self, user="guest", password="12345", **context):
+        trusted = ssl.create_default_context(cafile=self.certificate)
+        for name, value in context.items():
+            setattr(trusted, name, value)
+        ftp = ftplib.FTP_TLS(timeout=20, context=trusted)
+        ftp.connect("127.0.0.1", self.port)
+        ftp.login(user, password)
+        ftp.prot_p()
+        ftp.voidcmd("TYPE I")
+        return ftp
+
+    def in_flight(self):
+        """Sizes of the uploads that are going on."""
+        return [path.stat().st_size for path in self.root.rglob(".upload-*")]
+
+    def files(self):
+        """What the store's folder holds, by path."""
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in self.root.rglob("*") if path.is_file()}
 
     def wait(self):
         def answers():

@@ -3,18 +3,18 @@
 import ftplib
 import io
 import os
+import re
 import shutil
-import signal
 import subprocess
 import sys
 
 import pytest
-from ftp_server import FULL_DISK, SECRET, SERVER, Server, environment, wait_until
+from ftp_server import SECRET, SERVER, Server, environment, wait_until
 
 
 def run_to_its_end(*options, password=None):
     return subprocess.run(
-        [sys.executable, SERVER / "ftpserver.py", *options],
+        [sys.executable, SERVER / "ftpserver.py", "--users", "no/such/file", *options],
         env=environment(password),
         capture_output=True,
         text=True,
@@ -57,6 +57,16 @@ def test_ftpserver__without_a_password_refuses_any_address_but_loopback(host, tm
     ]
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "store.example.org"])
+def test_ftpserver__without_tls_refuses_any_address_but_loopback(host, tmp_path, free_port):
+    result = run_to_its_end("--host", host, "--port", str(free_port()), "--root", tmp_path, password=SECRET)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        f"Error: listening on {host} needs TLS: give --tls-cert and --tls-key, --self-signed for a trial, or "
+        "--no-tls-only where nobody can listen in"
+    ]
+
+
 def test_ftpserver__port_taken_is_one_line(serve):
     server = serve()
     result = run_to_its_end("--port", str(server.port), "--root", server.root)
@@ -73,7 +83,8 @@ def test_ftpserver__root_that_is_a_file_is_one_line(tmp_path):
 
 
 def test_ftpserver__default_root_lies_beside_it_wherever_it_is_started(tmp_path, free_port):
-    shutil.copy(SERVER / "ftpserver.py", tmp_path)
+    for module in SERVER.glob("*.py"):
+        shutil.copy(module, tmp_path)
     port = free_port()
     with (tmp_path / "log").open("wb") as log:
         command = [sys.executable, "ftpserver.py", "--port", str(port)]
@@ -101,6 +112,15 @@ def test_ftpserver__default_root_lies_beside_it_wherever_it_is_started(tmp_path,
         ("CWD", "link"),
         ("RNFR", "link/secret.txt"),
         ("SIZE", "link/secret.txt"),
+        ("MDTM", "link/secret.txt"),
+        ("MLST", "link/secret.txt"),
+        ("STAT", "link/secret.txt"),
+        ("LIST", "link"),
+        ("APPE", "file_link"),
+        ("SITE", "CHMOD 777 file_link"),
+        ("MFMT", "20200101000000 file_link"),
+        ("RNFR", "../../etc/hostname"),
+        ("RETR", "/root/../../secret.txt"),
     ],
     ids=" ".join,
 )
@@ -116,7 +136,7 @@ def test_ftpserver__nobody_leaves_the_root(leaving, command):
 def send(ftp, verb, path):
     if verb in ("STOR", "STOU"):
         ftp.storbinary(f"{verb} {path}", io.BytesIO(b"x"))
-    elif verb in ("RETR", "MLSD", "NLST"):
+    elif verb in ("RETR", "MLSD", "NLST", "LIST"):
         ftp.retrbinary(f"{verb} {path}", lambda data: None)
     else:
         ftp.voidcmd(f"{verb} {path}")
@@ -148,55 +168,39 @@ def test_ftpserver__senseless_passive_ports_are_refused(text):
     assert "passive-ports" in result.stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
-def test_ftpserver__signal_ends_it_and_removes_the_upload_in_flight(serve, name):
+def test_ftpserver__links_that_leave_the_root_are_not_listed(leaving):
+    _, ftp = leaving
+    assert ftp.nlst("/") == []
+    assert [name for name, _ in ftp.mlsd("/")] == []
+
+
+def test_ftpserver__logs_one_line_a_transfer_with_user_path_bytes_and_seconds(serve):
+    server = serve(password=SECRET)
+    ftp = server.connect(password=SECRET)
+    ftp.storbinary("STOR a b.txt", io.BytesIO(b"12345678"))
+    ftp.retrbinary("RETR a b.txt", lambda data: None)
+    wait_until(lambda: "RETR" in server.log.read_text())
+    lines = [line for line in server.log.read_text().splitlines() if "a b.txt" in line]
+    assert [re.sub(r"^.*(?=-\[)|\d\.\d{3}$", "", line) for line in lines] == [
+        "-[guest] STOR '/a b.txt' done bytes=8 seconds=",
+        "-[guest] RETR '/a b.txt' done bytes=8 seconds=",
+    ]
+
+
+def test_ftpserver__check_finds_a_running_store_healthy_and_leaves_nothing(serve):
     server = serve()
-    ftp = server.connect()
-    ftp.voidcmd("TYPE I")
-    with ftp.transfercmd("STOR half.bin") as upload:
-        upload.sendall(b"x" * 100_000)
-        wait_until(lambda: (server.root / "half.bin").exists() and (server.root / "half.bin").stat().st_size == 100_000)
-        server.process.send_signal(name)
-        assert server.process.wait(20) == 0
-    assert list(server.root.iterdir()) == []
-    assert "Traceback" not in server.log.read_text()
+    result = run_to_its_end("--check", "--port", str(server.port))
+    assert (result.returncode, result.stdout) == (0, f"the artifact store at 127.0.0.1:{server.port} is healthy\n")
+    assert server.files() == {}
 
 
-def test_ftpserver__aborted_upload_is_removed(serve):
-    server = serve()
-    ftp = server.connect()
-    ftp.voidcmd("TYPE I")
-    with ftp.transfercmd("STOR half.bin") as upload:
-        upload.sendall(b"x" * 100_000)
-        wait_until(lambda: (server.root / "half.bin").exists() and (server.root / "half.bin").stat().st_size == 100_000)
-        ftp.putcmd("ABOR")
-        wait_until(lambda: not (server.root / "half.bin").exists())
-
-
-def test_ftpserver__rename_replaces(serve):
-    server = serve()
-    ftp = server.connect()
-    for name in ("old", "new"):
-        ftp.storbinary(f"STOR {name}", io.BytesIO(name.encode()))
-    ftp.rename("new", "old")
-    assert (server.root / "old").read_text() == "new"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="file size limits are POSIX")
-@pytest.mark.parametrize("size", [30_000, 3_000_000])
-def test_ftpserver__full_disk_is_said_at_once_and_leaves_nothing(serve, size):
-    server = serve(prefix=FULL_DISK)
-    ftp = server.connect()
-    with pytest.raises(ftplib.error_temp, match=r"426 .*transfer aborted"):
-        store_or_ask_why(ftp, "big.bin", size)
-    wait_until(lambda: list(server.root.iterdir()) == [])
-    ftp.storbinary("STOR small.bin", io.BytesIO(b"x" * 10_000))
-    assert (server.root / "small.bin").stat().st_size == 10_000
-
-
-def store_or_ask_why(ftp, name, size):
-    try:
-        ftp.storbinary(f"STOR {name}", io.BytesIO(b"x" * size))
-    except ConnectionError:  # it closed the data connection while we were sending; the reason is on the other one
-        ftp.voidresp()
+def test_ftpserver__check_says_in_one_line_what_a_store_cannot_do(serve, free_port):
+    port = free_port()
+    result = run_to_its_end("--check", "--port", str(port))
+    assert result.returncode == 1
+    assert f"127.0.0.1:{port} is not healthy: cannot connect" in result.stdout
+    server = serve("--min-free", "9000T")
+    result = run_to_its_end("--check", "--port", str(server.port))
+    assert result.returncode == 1
+    assert "is not healthy: cannot store a file (452 " in result.stdout
+    assert len(result.stdout.splitlines()) == 1

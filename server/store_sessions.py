@@ -1,0 +1,215 @@
+"""One client's session with the artifact store, plain or with TLS: pyftpdlib's, held to what a store has to promise.
+
+pyftpdlib takes a data connection that closes for the end of the file. Here an upload counts as whole only if the data
+connection ended in order, the client is still there when it did, the size it announced (ALLO), if any, is what came,
+and all of it is on the disk.
+"""
+
+import logging
+import socket
+import sys
+from typing import Any
+
+from OpenSSL import SSL
+from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
+from store_files import FULL, StoreFiles, Upload, require_room
+from store_users import Throttle
+
+logger = logging.getLogger("pyftpdlib")
+LOGIN_SECONDS = 20  # from the connection to the end of the login
+IDLE_SECONDS = 300  # between two commands
+STALLED_SECONDS = 60  # without a byte in a transfer
+BUFFER = 2**18
+# STOU's path is not held against the root by pyftpdlib, APPE and REIN lose sight of uploads, the last two change files.
+DROPPED = {"STOU", "APPE", "REIN", "SITE CHMOD", "MFMT"}
+TRANSFERS = {"STOR", "RETR", "LIST", "NLST", "MLSD"}
+NO_ROOM = "452 There is not enough room in the store; nothing was stored."
+BROKEN = "426 The connection broke; nothing was stored."
+
+
+class StoreTransfer(DTPHandler):
+    """A data connection."""
+
+    timeout = STALLED_SECONDS
+    ac_in_buffer_size = ac_out_buffer_size = BUFFER
+    transfer_finished: bool
+    refusal = ""  # the answer to an upload that is not kept, in place of "226 Transfer complete."
+
+    def enable_receiving(self, type: str, cmd: str) -> None:
+        """Receive byte for byte, whatever TYPE says: ASCII mode would change files, and lose a last CR."""
+        super().enable_receiving("i", cmd)
+
+    def handle_read_event(self) -> None:
+        """Receive; end at once when the file cannot be written."""
+        super().handle_read_event()
+        if isinstance(self.file_obj, Upload) and self.file_obj.problem and not self.file_obj.closed:
+            self.handle_close()
+
+    def close(self) -> None:
+        """End the transfer: now an upload takes its name, or leaves nothing."""
+        upload = self.file_obj
+        if isinstance(upload, Upload) and self.transfer_finished and not upload.closed:
+            # To pyftpdlib a connection that was reset, or that TLS did not end, has ended in order.
+            broken = isinstance(sys.exception(), (OSError, SSL.SysCallError))
+            self.refusal = BROKEN if broken else self.cmd_channel.keep(upload)
+            self.transfer_finished = not self.refusal
+        super().close()
+
+
+class SecureTransfer(StoreTransfer, TLS_DTPHandler):
+    """A data connection with TLS."""
+
+
+class StoreSession(FTPHandler):
+    """A control connection."""
+
+    dtp_handler = StoreTransfer
+    abstracted_fs = StoreFiles
+    proto_cmds = {name: about for name, about in FTPHandler.proto_cmds.items() if name not in DROPPED}  # noqa: RUF012
+    banner = "Artifact store ready."
+    timeout = IDLE_SECONDS
+    log_cmds_list = ["DELE", "RNFR", "RNTO", "MKD", "RMD", "XMKD", "XRMD"]  # noqa: RUF012
+    throttle = Throttle()
+
+    _expected: int | None = None  # bytes that ALLO announced for the next upload
+    _login_timer: Any = None
+
+    # ---- coming and going
+
+    def on_connect(self) -> None:
+        """Give the client a while to log in."""
+        self._login_timer = self.ioloop.call_later(LOGIN_SECONDS, self._end_stranger, _errback=self.handle_error)
+
+    def _end_stranger(self) -> None:
+        if not self.authenticated:
+            self.handle_timeout()
+
+    def close(self) -> None:
+        """End the session."""
+        if self._login_timer and not self._login_timer.cancelled:
+            self._login_timer.cancel()
+        super().close()
+
+    def ftp_USER(self, line: str) -> None:
+        """Take a name, until one has logged in."""
+        if self.authenticated:
+            self.respond("503 Already logged in.")
+        else:
+            super().ftp_USER(line)
+
+    def ftp_PASS(self, line: str) -> None:
+        """Take a password, unless too many wrong ones came from this address."""
+        if wait := self.throttle.wait(self.remote_ip):
+            self.respond(f"421 Too many failed logins from your address: try again in {wait} seconds.")
+            self.close_when_done()
+        else:
+            super().ftp_PASS(line)
+
+    def handle_auth_failed(self, msg: str, password: str) -> None:
+        """Count a wrong password at once; pyftpdlib answers after a pause."""
+        self.throttle.failed(self.remote_ip)
+        super().handle_auth_failed(msg, password)
+
+    # ---- commands
+
+    def decode(self, bytes: bytes) -> str:
+        """Decode a command; what is not UTF-8 becomes one that is refused, not a file of another name."""
+        try:
+            return bytes.decode()
+        except UnicodeDecodeError:  # ABOR comes after Telnet's interrupt, which is no UTF-8
+            return "ABOR" if bytes[-4:].upper() == b"ABOR" else "\0"
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        """Refuse control characters: a line break in a name would forge a line of a listing or the log."""
+        if any(ord(char) < 32 or ord(char) == 127 for char in line):
+            self.respond("501 Commands and names are UTF-8 without control characters.")
+        else:
+            super().pre_process_command(line, cmd, arg)
+
+    def process_command(self, cmd: str, *args: Any, **kwargs: Any) -> None:
+        """Refuse a transfer while another is going on: pyftpdlib would write on into the second one's file."""
+        busy = self.data_channel is not None and self.data_channel.file_obj is not None
+        if cmd in TRANSFERS and (busy or self._in_dtp_queue or self._out_dtp_queue):
+            self.respond("450 Another transfer is going on.")
+        else:
+            super().process_command(cmd, *args, **kwargs)
+
+    def ftp_ALLO(self, line: str) -> None:
+        """Take the size of the next upload (RFC 959); one of another size is not kept."""
+        digits = line.split(" ")[0]
+        if not (digits.isascii() and digits.isdecimal() and len(digits) < 19):
+            self.respond("501 ALLO needs a number of bytes.")
+            return
+        self._expected = int(digits)
+        self.respond("200 An upload of another size will not be kept.")
+
+    def ftp_STOR(self, file: str, mode: str = "w") -> str | None:
+        """Receive a file if there is room for it."""
+        try:
+            require_room(self.fs.root, self.fs.min_free, self._expected or 0)
+        except OSError:
+            self.respond(NO_ROOM)
+            stored = None
+        else:
+            stored = super().ftp_STOR(file, mode)
+        if stored is None:
+            self._expected = None
+        return stored
+
+    def push_dtp_data(self, data: Any, isproducer: bool = False, file: Any = None, cmd: str | None = None) -> None:
+        """Send a file byte for byte, whatever TYPE says."""
+        super().push_dtp_data(type(data)(file, "i") if file else data, isproducer, file, cmd)
+
+    def respond(self, resp: str, logfun: Any = logger.debug) -> None:
+        """Answer; for an upload that was not kept with the reason."""
+        super().respond(getattr(self.data_channel, "refusal", "") or resp, logfun)
+
+    def log_transfer(self, cmd: str, filename: str, receive: bool, completed: bool, elapsed: float, bytes: int) -> None:
+        """Log a transfer in one line, the user and the address before it."""
+        done = "done" if completed else "not done"
+        self.log(f"{cmd} {self.fs.fs2ftp(filename)!r} {done} bytes={bytes} seconds={elapsed:.3f}")
+
+    # ---- uploads
+
+    def keep(self, upload: Upload) -> str:
+        """Give an upload its name; return "", or the answer that says why not. Either way it is closed."""
+        expected, self._expected = self._expected, None
+        try:
+            if upload.problem:
+                raise upload.problem
+            if self._hung_up():
+                return BROKEN
+            if expected not in (None, upload.size):
+                return f"426 {upload.size} of {expected} bytes arrived; nothing was stored."
+            upload.sync()
+            if self._hung_up():  # asked again: a process that is killed closes its connections one after the other
+                return BROKEN
+            upload.commit()
+        except OSError as error:
+            return NO_ROOM if error.errno in FULL else f"451 {error.strerror}; nothing was stored."
+        finally:
+            upload.close()
+        return ""
+
+    def _hung_up(self) -> bool:
+        """Tell whether the client has closed the control connection, or asks to abort."""
+        try:
+            with socket.fromfd(self.socket.fileno(), self.socket.family, socket.SOCK_STREAM) as control:
+                waiting = control.recv(64, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return not waiting or b"ABOR" in waiting.upper()
+
+
+class SecureSession(StoreSession, TLS_FTPHandler):
+    """A control connection that turns to TLS when the client asks for it (AUTH TLS, RFC 4217)."""
+
+    dtp_handler = SecureTransfer
+    proto_cmds = {name: about for name, about in TLS_FTPHandler.proto_cmds.items() if name not in DROPPED}  # noqa: RUF012
+
+    def ftp_AUTH(self, line: str) -> None:
+        """Begin TLS; what was sent behind AUTH in the clear is thrown away, for anybody could have put it there."""
+        super().ftp_AUTH(line)
+        self.ac_in_buffer = b""
