@@ -6,6 +6,7 @@ and all of it is on the disk.
 """
 
 import logging
+import re
 import socket
 import sys
 from typing import Any
@@ -24,6 +25,7 @@ BUFFER = 2**18
 DROPPED = {"STOU", "APPE", "REIN", "SITE CHMOD", "MFMT"}
 TRANSFERS = {"STOR", "RETR", "LIST", "NLST", "MLSD"}
 NO_ROOM = "452 There is not enough room in the store; nothing was stored."
+ABORT = re.compile(rb"(?:^|\n)[\xf0-\xff]*ABOR\r?(?:\n|$)", re.IGNORECASE)  # Telnet's interrupt may come before it
 BROKEN = "426 The connection broke; nothing was stored."
 
 
@@ -195,12 +197,12 @@ class StoreSession(FTPHandler):
         """Tell whether the client has closed the control connection, or asks to abort."""
         try:
             with socket.fromfd(self.socket.fileno(), self.socket.family, socket.SOCK_STREAM) as control:
-                waiting = control.recv(64, socket.MSG_PEEK)
+                waiting = control.recv(4096, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError:
             return True
-        return not waiting or b"ABOR" in waiting.upper()
+        return not waiting or bool(ABORT.search(waiting))
 
 
 class SecureSession(StoreSession, TLS_FTPHandler):

@@ -122,6 +122,16 @@ def test_upload__aborted_leaves_the_old_file(store):
     assert ftp.getmultiline().startswith("426")
 
 
+def test_upload__next_command_that_waits_already_does_not_abort(serve):
+    server = serve()
+    ftp = server.connect()
+    with half_an_upload(server, ftp, "first"):
+        ftp.putcmd("DELE abor")
+    assert ftp.getmultiline().startswith("550")  # pyftpdlib answers at once
+    assert ftp.getmultiline().startswith("226")
+    assert server.files() == {"first": PART}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="urgent data is sent as Linux does")
 def test_upload__aborted_as_telnet_interrupts_leaves_the_old_file(serve):
     server = serve()
