@@ -32,7 +32,8 @@ def up(home: Path | None, ftp_port: int, mlflow_port: int, direct: bool) -> None
     Exit code 0 after Ctrl-C or SIGTERM, and if they are up already (nothing is touched then); 1 if one dies; 2 for a
     mistake, such as a port that is taken.
     """
-    from dsgo.stores import SERVER, AlreadyUpError, interruptible, running_stores
+    from dsgo.home import AlreadyUpError
+    from dsgo.stores import SERVER, interruptible, running_stores
 
     try:
         with interruptible(), running_stores(home or SERVER, ftp_port, mlflow_port, direct) as stores:
@@ -72,6 +73,45 @@ def demo(once: bool, home: Path | None, ftp_port: int, mlflow_port: int, dashboa
                     stores.watch()
     except KeyboardInterrupt:
         console.print("Everything has ended.")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
+)
+def backup(folder: Path, home: Path | None) -> None:
+    """Copy runs, registry and artifacts into the new FOLDER, while the stores run or not.
+
+    Whatever a store had acknowledged before is in it; users and passwords are not. A backup that is broken off, in
+    whatever way, leaves no FOLDER.
+    """
+    from dsgo.backup import back_up, summary
+    from dsgo.stores import SERVER, interruptible
+
+    with interruptible():
+        made = back_up((home or SERVER).absolute(), folder.absolute())
+    click.echo(f"{folder}: {summary(made)}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
+)
+def restore(folder: Path, home: Path | None) -> None:
+    """Put the backup in FOLDER into a home that holds no data and whose stores are not up.
+
+    The whole backup is checked before anything is written. Runs of `dsgo up` hold no host, so the home may come up
+    anywhere; runs of `dsgo up --direct` hold the artifact store's host and port: bring it up on the same --ftp-port.
+    """
+    from dsgo.backup import restore, summary
+    from dsgo.stores import SERVER, interruptible
+
+    home = home or SERVER
+    with interruptible():
+        made = restore(folder.absolute(), home.absolute())
+    click.echo(f"{home}: {summary(made)}")
 
 
 @main.command()

@@ -8,8 +8,7 @@ By default clients get artifacts through the tracking server (`mlflow-artifacts:
 holds the store's password: it goes to both children by the variable DSGO_FTP_PASSWORD, never on a command line. With
 `direct` new experiments have the workshop's `ftp://` roots instead.
 
-The home folder holds store/ (artifacts), mlruns.db (runs and registry), logs/, stores.lock (held by whoever runs the
-stores, let go by the operating system when that process ends in whatever way) and stores.json (who they are).
+The home folder is described in dsgo/home.py.
 """
 
 import json
@@ -24,13 +23,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
 import psutil
-from filelock import FileLock, Timeout
 
 from dsgo.errors import UserError
+from dsgo.home import DATABASE, FILES, holding, read_state
 from dsgo.processes import APART
 
 SERVER = Path(__file__).resolve().parents[1] / "server"
@@ -39,16 +37,6 @@ FTP_PORT = 2121
 MLFLOW_PORT = 5000
 START_SECONDS = 120  # until both must answer: 5 on an idle laptop, many times that on a machine under load
 END_SECONDS = 5  # that a child has to end by itself before it is killed
-
-
-class AlreadyUpError(UserError):
-    """The stores of this home run already; `tracking_uri` is where (empty while they start)."""
-
-    def __init__(self, home: Path, state: dict[str, Any]) -> None:
-        """Take what stores.json says."""
-        self.tracking_uri = state.get("tracking_uri", "")
-        where = f"{self.tracking_uri} (tracking server), {state['ftp_uri']} (artifact store)" if state else "starting"
-        super().__init__(f"the stores of {home} are already up: {where}")
 
 
 class StoreError(click.ClickException):
@@ -97,18 +85,16 @@ class Stores:
         return StoreError("\n".join([f"{message}. Its last lines in {log}:", *(f"  | {line}" for line in last)]))
 
     def _commands(self) -> dict[str, list[str]]:
-        # The workshop's URI holds its well-known password; one of the user's own stands in no URI and no process list.
-        login = "guest" if os.environ.get("DSGO_FTP_PASSWORD") else "guest:12345"
-        direct_root = f"ftp://{login}@{HOST}:{self.ftp_port}/artifacts"
+        database = f"sqlite:///{DATABASE}"
         return {
             "artifact store": [
                 *(sys.executable, str(SERVER / "ftpserver.py")),
-                *("--host", HOST, "--port", str(self.ftp_port), "--root", str(self.home / "store"), "--user", "guest"),
+                *("--host", HOST, "--port", str(self.ftp_port), "--root", str(self.home / FILES), "--user", "guest"),
             ],
             "tracking server": [
                 *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(self.mlflow_port)),
-                *("--backend-store-uri", "sqlite:///mlruns.db", "--registry-store-uri", "sqlite:///mlruns.db"),
-                *("--default-artifact-root", direct_root if self.direct else "mlflow-artifacts:/"),
+                *("--backend-store-uri", database, "--registry-store-uri", database),
+                *("--default-artifact-root", self.ftp_uri if self.direct else "mlflow-artifacts:/"),
                 # Given in both forms, so that runs made in the other one stay readable.
                 *("--serve-artifacts", "--artifacts-destination", self.ftp_uri),
                 # One worker: two or more add 40 ms to every request on a kept connection.
@@ -191,15 +177,7 @@ def running_stores(
     process that was killed left running here is ended first.
     """
     home = Path(home).absolute()
-    try:
-        (home / "logs").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(home / "stores.lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise AlreadyUpError(home, _read_state(home)) from None
-    except OSError as error:
-        raise UserError(f"the folder {home} cannot hold the stores ({error.strerror}): choose another --home") from None
-    try:
+    with holding(home):
         _end_leftovers(home)
         if ftp_port == mlflow_port:
             raise UserError(f"both stores cannot use port {ftp_port}: give --ftp-port or --mlflow-port another")
@@ -212,8 +190,6 @@ def running_stores(
             yield stores
         finally:
             stores._end()
-    finally:
-        lock.release()
 
 
 @contextmanager
@@ -235,18 +211,10 @@ def interruptible() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def _read_state(home: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = json.loads((home / "stores.json").read_text())
-    except FileNotFoundError:
-        return {}
-    return state
-
-
 def _end_leftovers(home: Path) -> None:
     """End what stores.json names and still runs, then remove it. For whoever holds the lock."""
     processes = []
-    for pid, created in _read_state(home).get("processes", []):
+    for pid, created in read_state(home).get("processes", []):
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
             if abs(process.create_time() - created) < 1:  # else the number has gone to somebody else
