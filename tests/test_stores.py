@@ -178,6 +178,47 @@ def test_up__direct_with_own_password_and_ends_cleanly_on_sigterm(run, tmp_path,
         assert is_free(port)
 
 
+@pytest.mark.parametrize("options", [[], ["--direct"]], ids=["proxied", "direct"])
+@pytest.mark.parametrize("password", [None, SECRET], ids=["workshop's password", "own password"])
+def test_up__password_is_in_no_uri_log_process_list_or_database(
+    run, tmp_path, free_port, monkeypatch, options, password
+):
+    home, ftp_port, port = tmp_path / "home", free_port(), free_port()
+    command = run(*up(home, ftp_port, port, *options), password=password)
+    command.wait_for("Ctrl-C")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    if password:
+        monkeypatch.setenv("DSGO_FTP_PASSWORD", password)
+    else:
+        monkeypatch.delenv("DSGO_FTP_PASSWORD", raising=False)
+    logged = log_and_fetch_model(tmp_path, "echo")
+    if options:  # a wrong password too is in no log
+        monkeypatch.setenv("DSGO_FTP_PASSWORD", "a-wrong-password")
+        with pytest.raises(mlflow.exceptions.MlflowException):
+            mlflow.artifacts.download_artifacts(f"runs:/{logged.info.run_id}/figures/note.txt")
+    client = mlflow.MlflowClient()
+    version = client.get_model_version("echo", "1")
+    uris = [
+        logged.info.artifact_uri,
+        client.get_experiment(logged.info.experiment_id).artifact_location,
+        client.get_logged_model(version.source.removeprefix("models:/")).artifact_location,
+        client.get_model_version_download_uri("echo", "1"),
+        version.source,
+    ]
+    root = f"ftp://guest@127.0.0.1:{ftp_port}/artifacts/" if options else "mlflow-artifacts:/"
+    assert [uri.startswith(root) for uri in uris] == [True, True, True, True, False]
+    assert len(command.tree()) == 4  # dsgo, the artifact store, mlflow and its one worker
+    processes = "\n".join(" ".join(process.cmdline()) for process in command.tree())
+    command.end()
+    files = [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+    assert sum(b"SQLite format 3" in file for file in files) == 1
+    assert sum(b"artifact store ftp://guest@127.0.0.1" in file for file in files) == 1
+    everything = b"\n".join([*files, *(text.encode() for text in [*uris, processes, command.text()])])
+    # The workshop's 12345 may be part of any number: it is looked for where a login has it.
+    for secret in ([password] if password else ["guest:12345", "12345@", "PASS 12345"]) + ["a-wrong-password"]:
+        assert secret.encode() not in everything
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_up__after_kill_9_comes_up_on_the_same_ports_and_ends_on_ctrl_c(run, tmp_path, free_port):
     home, ftp_port, port = tmp_path / "home", free_port(), free_port()
