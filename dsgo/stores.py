@@ -6,7 +6,8 @@
 
 By default clients get artifacts through the tracking server (`mlflow-artifacts:/`), so that no client and no run's URI
 holds the store's password: it goes to both children by the variable DSGO_FTP_PASSWORD, never on a command line. With
-`direct` new experiments have the workshop's `ftp://` roots instead.
+`direct` new experiments have `ftp://` roots instead, without a password. If the home has a users file
+(server/README.md), guest must be one of them, for that is who the tracking server is.
 
 The home folder is described in dsgo/home.py.
 """
@@ -89,7 +90,8 @@ class Stores:
         return {
             "artifact store": [
                 *(sys.executable, str(SERVER / "ftpserver.py")),
-                *("--host", HOST, "--port", str(self.ftp_port), "--root", str(self.home / FILES), "--user", "guest"),
+                *("--host", HOST, "--port", str(self.ftp_port), "--root", str(self.home / FILES)),
+                *("--users", str(self.home / "users.json"), "--user", "guest"),
             ],
             "tracking server": [
                 *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(self.mlflow_port)),

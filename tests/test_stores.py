@@ -212,7 +212,7 @@ def test_up__password_is_in_no_uri_log_process_list_or_database(
     command.end()
     files = [path.read_bytes() for path in home.rglob("*") if path.is_file()]
     assert sum(b"SQLite format 3" in file for file in files) == 1
-    assert sum(b"artifact store ftp://guest@127.0.0.1" in file for file in files) == 1
+    assert sum(b"artifact store ftp://127.0.0.1" in file for file in files) == 1
     everything = b"\n".join([*files, *(text.encode() for text in [*uris, processes, command.text()])])
     # The workshop's 12345 may be part of any number: it is looked for where a login has it.
     for secret in ([password] if password else ["guest:12345", "12345@", "PASS 12345"]) + ["a-wrong-password"]:
