@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint screenshots requirements clean
+.PHONY: run test lint notebooks screenshots requirements clean
 
 run: .venv/run.done
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dsgo demo
@@ -30,6 +30,11 @@ lint: .venv/test.done
 screenshots: export MLFLOW_TRACKING_URI ?= http://127.0.0.1:5000
 screenshots: .venv/test.done
 	$(BIN)/python dashboard/screenshots.py --out docs
+
+# Every notebook, executed copies in build/notebooks/; `make run` must be up in another terminal.
+notebooks: export MLFLOW_TRACKING_URI ?= http://127.0.0.1:5000
+notebooks: .venv/run.done
+	$(BIN)/python notebooks/run_all.py
 
 define install
 	if command -v uv >/dev/null; then \

@@ -14,3 +14,7 @@ class UserError(click.ClickException):
     def __init__(self, message: str) -> None:
         """Take the line; line breaks in it are folded into spaces."""
         super().__init__(" ".join(message.split()))
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows instead of a traceback (IPython asks for this name)."""
+        return [f"Error: {self.message}"]

@@ -1,5 +1,6 @@
 """Talking to the tracking server: MLflow's own client, but a server that is down is said within seconds."""
 
+import os
 from functools import lru_cache, partial
 from typing import Any
 
@@ -23,6 +24,18 @@ def require_server(uri: str) -> None:
             f"no tracking server answers at {uri}: start both stores with `dsgo up`, or set MLFLOW_TRACKING_URI to "
             "the server that you mean"
         ) from error
+
+
+def require_tracking() -> None:
+    """Return if MLFLOW_TRACKING_URI is set and its server answers, else raise UserError: a notebook's first line."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not uri:
+        raise UserError(
+            "MLFLOW_TRACKING_URI is not set: start both stores with `dsgo up`, set it as that says, and start Jupyter "
+            "in the same terminal"
+        )
+    if uri.startswith("http"):
+        require_server(uri)
 
 
 def rest_store(store_uri: str, artifact_uri: str | None = None, **_: Any) -> RestStore:

@@ -1,0 +1,56 @@
+"""Run every notebook in order and keep the executed copies: `python notebooks/run_all.py`, or `make notebooks`.
+
+Those of 1_starting_point come first, then those of this folder. They need MLFLOW_TRACKING_URI, on stores where a
+workflow has put a model into Production. The notebooks themselves stay as they are, without outputs.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import nbformat
+
+from dsgo import registry
+from dsgo.errors import UserError
+from dsgo.notebook import execute
+from dsgo.stores import interruptible
+from dsgo.tracking import require_tracking
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = [
+    "1_starting_point/make_processed_data.ipynb",
+    "1_starting_point/model_linreg.ipynb",
+    "1_starting_point/model_rf.ipynb",
+    "1_starting_point/model_keras.ipynb",
+    "1_starting_point/report/weekly_report.ipynb",
+    "notebooks/model_linreg.ipynb",
+    "notebooks/model_rf.ipynb",
+    "notebooks/model_keras.ipynb",
+    "notebooks/compare_runs.ipynb",
+    "notebooks/get_prod_model.ipynb",
+]
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=ROOT / "build" / "notebooks")
+def main(out: Path) -> None:
+    """Execute each, one after the other; the first that fails ends it."""
+    require_tracking()
+    if registry.production() is None:
+        raise UserError("no model is in Production there: run the workflow first, `dsgo demo` or `mlflow run .`")
+    with interruptible(), tempfile.TemporaryDirectory(prefix="dsgo-") as scratch:
+        for name in NOTEBOOKS:
+            click.echo(f"{name:45}", nl=False)
+            begun = time.monotonic()
+            executed = execute(ROOT / name, {}, Path(scratch))
+            copy = out / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            nbformat.write(executed, copy.with_suffix(".part"))
+            copy.with_suffix(".part").replace(copy)
+            click.echo(f"{time.monotonic() - begun:5.1f} s")
+    click.echo(f"executed copies in {out}")
+
+
+if __name__ == "__main__":
+    main()
