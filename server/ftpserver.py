@@ -30,8 +30,8 @@ from store_users import Users, UsersError, new_user, write_user
 
 HERE = Path(__file__).resolve().parent
 WORKSHOP_PASSWORD = "12345"
-# An address cannot take all connections; a session needs two, so that 600 leave room for the files below 1,024.
-CONNECTIONS, CONNECTIONS_PER_ADDRESS = 600, 100
+# An address cannot take all connections. Two of them need a file more, and the process some 24 for itself.
+FILES, CONNECTIONS, CONNECTIONS_PER_ADDRESS = 1024, 600, 100
 
 
 def is_loopback(host: str) -> bool:
@@ -62,6 +62,24 @@ def size(text: str) -> int:
     if not 0 <= number < 2**63:
         raise ValueError(text)
     return int(number)
+
+
+def connections() -> int:
+    """Return how many connections the system lets this process hold; its limit is raised first where it is low.
+
+    With one too many, pyftpdlib would stop listening for good.
+    """
+    try:
+        import resource
+    except ImportError:
+        return 500  # Windows: `select` takes 512
+    soft, hard = (
+        FILES if limit == resource.RLIM_INFINITY else limit for limit in resource.getrlimit(resource.RLIMIT_NOFILE)
+    )
+    if soft < FILES:
+        soft = min(FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    return min(CONNECTIONS, CONNECTIONS * (soft - 24) // (FILES - 24))
 
 
 def fail(message: str) -> NoReturn:
@@ -184,7 +202,7 @@ def serve(args: argparse.Namespace) -> None:
     StoreFiles.min_free = args.min_free
     session.authorizer = users
     session.passive_ports = args.passive_ports
-    FTPServer.max_cons, FTPServer.max_cons_per_ip = CONNECTIONS, CONNECTIONS_PER_ADDRESS
+    FTPServer.max_cons, FTPServer.max_cons_per_ip = connections(), CONNECTIONS_PER_ADDRESS
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, end)
     try:

@@ -11,7 +11,7 @@ import re
 import shutil
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pyftpdlib.exceptions import FilesystemError
 from pyftpdlib.filesystems import AbstractedFS
@@ -28,15 +28,22 @@ class Upload(io.FileIO):
     `problem` and ends all further ones, for pyftpdlib has no answer to an error here that works with TLS too.
     """
 
-    def __init__(self, target: str, min_free: int) -> None:
-        """Create the temporary file beside `target`; raises OSError, also for a target that is a folder."""
-        self.target, self.min_free = Path(target), min_free
+    in_flight: ClassVar[set[Path]] = set()  # the temporary files of this process
+
+    def __init__(self, target: str, min_free: int, expected: int | None = None) -> None:
+        """Create the temporary file beside `target`; raises OSError, also for a target that is a folder.
+
+        `expected` is the size that the client announced, and `min_free` what is to be left free on the disk, in bytes.
+        """
+        self.target = Path(target).parent.resolve() / Path(target).name
+        self.min_free, self.expected = min_free, expected
         self.temporary = self.target.with_name(f".upload-{uuid.uuid4().hex}")
         self.size, self._looked = 0, 0
         self.problem: OSError | None = None
         if self.target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         super().__init__(self.temporary, "xb")
+        self.in_flight.add(self.temporary)
         self.name = target  # what pyftpdlib's log and hooks are to speak of
 
     def write(self, data: Any) -> int:
@@ -71,12 +78,14 @@ class Upload(io.FileIO):
         """Close, and remove what has not been committed."""
         super().close()
         self.temporary.unlink(missing_ok=True)
+        self.in_flight.discard(self.temporary)
 
 
 class StoreFiles(AbstractedFS):
     """The folder that the server shows: no temporary files, and nothing that a symbolic link has outside."""
 
     min_free = 0  # bytes that uploads leave free on the disk
+    expected: int | None = None  # bytes that the client announced for its next upload
 
     def validpath(self, path: str) -> bool:
         """Tell whether a client may name this path."""
@@ -85,7 +94,7 @@ class StoreFiles(AbstractedFS):
     def open(self, filename: str, mode: str) -> Any:
         """Open for a download ("rb") or an upload ("wb"); nothing else is offered, and only regular files."""
         if mode == "wb":
-            return Upload(filename, self.min_free)
+            return Upload(filename, self.min_free, self.expected)
         if mode != "rb":
             raise FilesystemError("An upload cannot be continued or appended to: send it whole")
         if Path(filename).exists() and not Path(filename).is_file():  # a folder; or a pipe, which would block
@@ -107,7 +116,15 @@ class StoreFiles(AbstractedFS):
         flush_folder(Path(path).parent)
 
     def rename(self, src: str, dst: str) -> None:
-        """Rename in one step, over an existing file too (on Windows `os.rename` would refuse)."""
+        """Rename in one step, over an existing file too (on Windows `os.rename` would refuse).
+
+        Not a folder into which an upload is going on, which would leave its temporary file there, nor what has come
+        to lie behind a link since it was named (RNFR).
+        """
+        if any(Path(src).resolve() in temporary.parents for temporary in Upload.in_flight):
+            raise FilesystemError("An upload into this folder is going on")
+        if not self.validpath(src):
+            raise FilesystemError("No such file or directory")
         Path(src).replace(dst)
         flush_folder(Path(dst).parent)
 

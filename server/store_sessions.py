@@ -1,8 +1,7 @@
 """One client's session with the artifact store, plain or with TLS: pyftpdlib's, held to what a store has to promise.
 
-pyftpdlib takes a data connection that closes for the end of the file. Here an upload counts as whole only if the data
-connection ended in order, the client is still there when it did, the size it announced (ALLO), if any, is what came,
-and all of it is on the disk.
+An upload counts as whole only if the data connection ended in order (store_transfers.py), the client is still there
+when it did, the size it announced (ALLO), if any, is what came, and all of it is on the disk.
 """
 
 import logging
@@ -12,60 +11,30 @@ import sys
 from typing import Any
 
 from OpenSSL import SSL
-from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
+from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
 from store_files import FULL, StoreFiles, Upload, require_room
+from store_transfers import BROKEN, SecureTransfer, StoreActive, StorePassive, StoreTransfer
 from store_users import Throttle
 
 logger = logging.getLogger("pyftpdlib")
 LOGIN_SECONDS = 20  # from the connection to the end of the login
 IDLE_SECONDS = 300  # between two commands
-STALLED_SECONDS = 60  # without a byte in a transfer
-BUFFER = 2**18
+COMMAND_BYTES = 2048  # pyftpdlib's own bound
+UNREAD_ANSWERS = 250  # so many wait for a client that reads none
 # STOU's path is not held against the root by pyftpdlib, APPE and REIN lose sight of uploads, the last two change files.
 DROPPED = {"STOU", "APPE", "REIN", "SITE CHMOD", "MFMT"}
 TRANSFERS = {"STOR", "RETR", "LIST", "NLST", "MLSD"}
+NEW_CONNECTION = {"PASV", "EPSV", "PORT", "EPRT", "ABOR"}
 NO_ROOM = "452 There is not enough room in the store; nothing was stored."
 ABORT = re.compile(rb"(?:^|\n)[\xf0-\xff]*ABOR\r?(?:\n|$)", re.IGNORECASE)  # Telnet's interrupt may come before it
-BROKEN = "426 The connection broke; nothing was stored."
-
-
-class StoreTransfer(DTPHandler):
-    """A data connection."""
-
-    timeout = STALLED_SECONDS
-    ac_in_buffer_size = ac_out_buffer_size = BUFFER
-    transfer_finished: bool
-    refusal = ""  # the answer to an upload that is not kept, in place of "226 Transfer complete."
-
-    def enable_receiving(self, type: str, cmd: str) -> None:
-        """Receive byte for byte, whatever TYPE says: ASCII mode would change files, and lose a last CR."""
-        super().enable_receiving("i", cmd)
-
-    def handle_read_event(self) -> None:
-        """Receive; end at once when the file cannot be written."""
-        super().handle_read_event()
-        if isinstance(self.file_obj, Upload) and self.file_obj.problem and not self.file_obj.closed:
-            self.handle_close()
-
-    def close(self) -> None:
-        """End the transfer: now an upload takes its name, or leaves nothing."""
-        upload = self.file_obj
-        if isinstance(upload, Upload) and self.transfer_finished and not upload.closed:
-            # To pyftpdlib a connection that was reset, or that TLS did not end, has ended in order.
-            broken = isinstance(sys.exception(), (OSError, SSL.SysCallError))
-            self.refusal = BROKEN if broken else self.cmd_channel.keep(upload)
-            self.transfer_finished = not self.refusal
-        super().close()
-
-
-class SecureTransfer(StoreTransfer, TLS_DTPHandler):
-    """A data connection with TLS."""
 
 
 class StoreSession(FTPHandler):
     """A control connection."""
 
     dtp_handler = StoreTransfer
+    active_dtp = StoreActive
+    passive_dtp = StorePassive
     abstracted_fs = StoreFiles
     proto_cmds = {name: about for name, about in FTPHandler.proto_cmds.items() if name not in DROPPED}  # noqa: RUF012
     banner = "Artifact store ready."
@@ -73,7 +42,10 @@ class StoreSession(FTPHandler):
     log_cmds_list = ["DELE", "RNFR", "RNTO", "MKD", "RMD", "XMKD", "XRMD"]  # noqa: RUF012
     throttle = Throttle()
 
-    _expected: int | None = None  # bytes that ALLO announced for the next upload
+    _answering = False
+    _length = 0  # bytes of the command that is arriving
+    _in_dtp_queue: Any
+    _out_dtp_queue: Any
     _login_timer: Any = None
 
     # ---- coming and going
@@ -86,8 +58,53 @@ class StoreSession(FTPHandler):
         if not self.authenticated:
             self.handle_timeout()
 
+    def handle_timeout(self) -> None:
+        """End the session; pyftpdlib would wait until the client has read all answers, which may be never."""
+        super().handle_timeout()
+        if self.connected:
+            self.close()
+
+    def add_channel(self, map: Any = None, events: Any = None) -> None:
+        """Listen to the client (again, after a wrong password); not if the session has ended meanwhile.
+
+        Its file number may be another session's by then, which nobody would listen to any more.
+        """
+        if not self._closed:
+            super().add_channel(map, events)
+
+    def log_exception(self, instance: Any) -> None:
+        """Log an exception; in TLS it is the client's, and worth a line."""
+        if isinstance(sys.exception(), SSL.Error):
+            self.log("TLS broke.")
+        else:
+            super().log_exception(instance)
+
+    def push(self, data: str) -> None:
+        """Send an answer. It may find the client gone: see `close`."""
+        self._answering = True
+        try:
+            super().push(data)
+        except SSL.Error:
+            self.close()
+        finally:
+            self._answering = False
+
+    def handle_close(self) -> None:
+        """End the session; an error in doing so would end the server."""
+        try:
+            super().handle_close()
+        except Exception:
+            self.handle_error()
+
     def close(self) -> None:
-        """End the session."""
+        """End the session; commands that were sent ahead are not heard.
+
+        Not in the midst of an answer: the command or transfer that gives it goes on as if the session were there.
+        """
+        self.ac_in_buffer = b""
+        if self._answering:
+            self.ioloop.call_later(0, self.close, _errback=self.handle_error)
+            return
         if self._login_timer and not self._login_timer.cancelled:
             self._login_timer.cancel()
         super().close()
@@ -108,11 +125,27 @@ class StoreSession(FTPHandler):
             super().ftp_PASS(line)
 
     def handle_auth_failed(self, msg: str, password: str) -> None:
-        """Count a wrong password at once; pyftpdlib answers after a pause."""
+        """Count a wrong password at once; pyftpdlib answers after a pause, and guesses sent ahead are not heard."""
         self.throttle.failed(self.remote_ip)
         super().handle_auth_failed(msg, password)
+        self.ac_in_buffer = b""
 
     # ---- commands
+
+    def collect_incoming_data(self, data: bytes) -> None:
+        """Collect a command; pyftpdlib refuses what is too long, and would take the rest of it for the next one."""
+        if self._length <= COMMAND_BYTES:
+            super().collect_incoming_data(data)
+        self._length += len(data)
+
+    def found_terminator(self) -> None:
+        """Take a command, unless it was refused already; end a session that goes on sending and reads no answer."""
+        length, self._length = self._length, 0
+        if len(self.producer_fifo) > UNREAD_ANSWERS:
+            self.log("The client does not read its answers.")
+            self.close()
+        elif length <= COMMAND_BYTES:
+            super().found_terminator()
 
     def decode(self, bytes: bytes) -> str:
         """Decode a command; what is not UTF-8 becomes one that is refused, not a file of another name."""
@@ -123,18 +156,30 @@ class StoreSession(FTPHandler):
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
         """Refuse control characters: a line break in a name would forge a line of a listing or the log."""
-        if any(ord(char) < 32 or ord(char) == 127 for char in line):
+        if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in line):
             self.respond("501 Commands and names are UTF-8 without control characters.")
         else:
             super().pre_process_command(line, cmd, arg)
 
     def process_command(self, cmd: str, *args: Any, **kwargs: Any) -> None:
-        """Refuse a transfer while another is going on: pyftpdlib would write on into the second one's file."""
+        """Refuse a transfer while another is going on: pyftpdlib would write on into the second one's file.
+
+        One that waits for a data connection is given up when the client aborts or wants a new one: pyftpdlib would
+        take that connection for it, and an empty file for whole.
+        """
+        if cmd in NEW_CONNECTION:
+            self._give_up_waiting()
         busy = self.data_channel is not None and self.data_channel.file_obj is not None
         if cmd in TRANSFERS and (busy or self._in_dtp_queue or self._out_dtp_queue):
             self.respond("450 Another transfer is going on.")
         else:
             super().process_command(cmd, *args, **kwargs)
+
+    def _give_up_waiting(self) -> None:
+        for file in (self._in_dtp_queue or [None])[0], (self._out_dtp_queue or [None] * 3)[2]:
+            if file:
+                file.close()
+        self._in_dtp_queue = self._out_dtp_queue = None
 
     def ftp_ALLO(self, line: str) -> None:
         """Take the size of the next upload (RFC 959); one of another size is not kept."""
@@ -142,20 +187,19 @@ class StoreSession(FTPHandler):
         if not (digits.isascii() and digits.isdecimal() and len(digits) < 19):
             self.respond("501 ALLO needs a number of bytes.")
             return
-        self._expected = int(digits)
+        self.fs.expected = int(digits)
         self.respond("200 An upload of another size will not be kept.")
 
     def ftp_STOR(self, file: str, mode: str = "w") -> str | None:
         """Receive a file if there is room for it."""
+        stored = None
         try:
-            require_room(self.fs.root, self.fs.min_free, self._expected or 0)
+            require_room(self.fs.root, self.fs.min_free, self.fs.expected or 0)
         except OSError:
             self.respond(NO_ROOM)
-            stored = None
         else:
             stored = super().ftp_STOR(file, mode)
-        if stored is None:
-            self._expected = None
+        self.fs.expected = None
         return stored
 
     def push_dtp_data(self, data: Any, isproducer: bool = False, file: Any = None, cmd: str | None = None) -> None:
@@ -163,8 +207,9 @@ class StoreSession(FTPHandler):
         super().push_dtp_data(type(data)(file, "i") if file else data, isproducer, file, cmd)
 
     def respond(self, resp: str, logfun: Any = logger.debug) -> None:
-        """Answer; for an upload that was not kept with the reason."""
-        super().respond(getattr(self.data_channel, "refusal", "") or resp, logfun)
+        """Answer, if the client is still there; for an upload that was not kept with the reason."""
+        if self.connected:
+            super().respond(getattr(self.data_channel, "refusal", "") or resp, logfun)
 
     def log_transfer(self, cmd: str, filename: str, receive: bool, completed: bool, elapsed: float, bytes: int) -> None:
         """Log a transfer in one line, the user and the address before it."""
@@ -175,14 +220,13 @@ class StoreSession(FTPHandler):
 
     def keep(self, upload: Upload) -> str:
         """Give an upload its name; return "", or the answer that says why not. Either way it is closed."""
-        expected, self._expected = self._expected, None
         try:
             if upload.problem:
                 raise upload.problem
             if self._hung_up():
                 return BROKEN
-            if expected not in (None, upload.size):
-                return f"426 {upload.size} of {expected} bytes arrived; nothing was stored."
+            if upload.expected not in (None, upload.size):
+                return f"426 {upload.size} of {upload.expected} bytes arrived; nothing was stored."
             upload.sync()
             if self._hung_up():  # asked again: a process that is killed closes its connections one after the other
                 return BROKEN
@@ -215,3 +259,10 @@ class SecureSession(StoreSession, TLS_FTPHandler):
         """Begin TLS; what was sent behind AUTH in the clear is thrown away, for anybody could have put it there."""
         super().ftp_AUTH(line)
         self.ac_in_buffer = b""
+
+    def ftp_PROT(self, line: str) -> None:
+        """Turn TLS on or off for data connections; off only where plain text is allowed at all."""
+        if self.tls_data_required and line.upper() == "C":
+            self.respond("534 Data in the clear is not allowed here.")
+        else:
+            super().ftp_PROT(line)

@@ -65,7 +65,7 @@ class Users(DummyAuthorizer):
     def __init__(self, root: Path, file: Path | None = None, users: dict[str, dict[str, str]] | None = None) -> None:
         """Take the folder that all users share, and either the file or the users."""
         super().__init__()
-        self.root, self.file, self.users = str(root), file, users or {}
+        self.root, self.file, self.users = str(root.resolve()), file, users or {}
         self._read_at: tuple[int, int] | None = None
         self._key, self._known = secrets.token_bytes(32), dict[str, tuple[str, bytes]]()
         self._nobody = new_user(secrets.token_hex(), "read")
