@@ -21,11 +21,13 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from OpenSSL import SSL
 from pyftpdlib.servers import FTPServer
 from store_check import check
 from store_files import StoreFiles, remove_leftovers
 from store_sessions import SecureSession, StoreSession
 from store_tls import TlsError, context, self_signed
+from store_transfers import SecureTransfer
 from store_users import Users, UsersError, new_user, write_user
 
 HERE = Path(__file__).resolve().parent
@@ -177,6 +179,7 @@ def find_session(args: argparse.Namespace) -> type[StoreSession]:
         certificate, key = self_signed(args.users.resolve().parent, args.host)
     if certificate:
         SecureSession.ssl_context = context(certificate, key)
+        SecureTransfer.context = context(certificate, key, SSL.TLS1_2_VERSION)
         SecureSession.tls_control_required = SecureSession.tls_data_required = wants_tls(args)
         return SecureSession
     if wants_tls(args):

@@ -19,24 +19,24 @@ class TlsError(Exception):
     """The certificate or its key cannot be used: the message says why, in one line."""
 
 
-def context(certificate: Path, key: Path) -> SSL.Context:
-    """Return what the sessions encrypt with: TLS 1.2 or later, sessions resumable; raises TlsError."""
+def context(certificate: Path, key: Path, newest: int = 0) -> SSL.Context:
+    """Return what connections encrypt with: TLS 1.2 to `newest` (0: any), sessions resumable; raises TlsError."""
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
+    made.set_max_proto_version(newest)
+    made.set_passwd_cb(lambda *_: b"")  # a key with a pass phrase is refused; OpenSSL would ask for it
     made.set_options(SSL.OP_NO_COMPRESSION)
-    made.set_session_id(b"artifact store")  # without one, no client could resume a session on the data channel
+    made.set_session_id(b"artifact store")  # without one, no client could resume a session
     for path, use in ((certificate, made.use_certificate_chain_file), (key, made.use_privatekey_file)):
         try:
             path.open("rb").close()  # OpenSSL does not say what is wrong with a file
             use(os.fspath(path))
         except OSError as error:
             raise TlsError(f"{path} cannot be read ({error.strerror})") from None
-        except SSL.Error:
+        except SSL.Error as error:
+            if "mismatch" in str(error):
+                raise TlsError(f"the key {key} does not belong to the certificate {certificate}") from None
             raise TlsError(f"{path} is no PEM file of the kind that is needed") from None
-    try:
-        made.check_privatekey()
-    except SSL.Error:
-        raise TlsError(f"the key {key} does not belong to the certificate {certificate}") from None
     return made
 
 
@@ -44,7 +44,7 @@ def self_signed(folder: Path, host: str) -> tuple[Path, Path]:
     """Return certificate and key for a trial, in `folder`; made unless there are valid ones for `host`."""
     certificate, key = folder / "self-signed.pem", folder / "self-signed.key"
     names = {"localhost", "127.0.0.1", "::1", socket.gethostname(), host} - {"", "0.0.0.0", "::"}
-    if not (key.exists() and _serves(certificate, names)):
+    if not _serves(certificate, key, names):
         private = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "artifact store, for a trial")])
@@ -71,11 +71,13 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _serves(certificate: Path, names: set[str]) -> bool:
-    """Tell whether the certificate is there, valid for another day and for all these names."""
-    if not certificate.exists():
+def _serves(certificate: Path, key: Path, names: set[str]) -> bool:
+    """Tell whether the two can be used, for another day and for all these names."""
+    try:
+        context(certificate, key)
+        made = x509.load_pem_x509_certificate(certificate.read_bytes())
+        alternatives = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (TlsError, ValueError, x509.ExtensionNotFound):
         return False
-    made = x509.load_pem_x509_certificate(certificate.read_bytes())
-    alternatives = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
     return made.not_valid_after_utc > tomorrow and all(_general_name(name) in alternatives for name in names)

@@ -75,7 +75,17 @@ class StoreTransfer(DTPHandler):
 
 
 class SecureTransfer(StoreTransfer, TLS_DTPHandler):
-    """A data connection with TLS."""
+    """A data connection with TLS, which is 1.2 here.
+
+    Over 1.3 a server sends session tickets after the handshake. A client that only writes (lftp) closes with these
+    unread, whereupon its system resets the connection and the end of the file is lost (curl's issue 6149).
+    """
+
+    context: SSL.Context
+
+    def secure_connection(self, ssl_context: SSL.Context) -> None:
+        """Begin TLS, with the context of data connections."""
+        super().secure_connection(self.context)
 
     def handle_error(self) -> None:
         """End a transfer whose TLS broke, with the answer that pyftpdlib leaves out."""

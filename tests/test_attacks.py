@@ -101,8 +101,7 @@ def say(control, *commands, lines=1):
 
 def answer(ftp, line):
     """Send one command as it is and return the whole answer, whatever its kind."""
-    ftp.sock.sendall(line.encode() if isinstance(line, str) else line)
-    ftp.sock.sendall(b"\r\n")
+    ftp.sock.sendall((line.encode() if isinstance(line, str) else line) + b"\r\n")
     return ftp.getmultiline()
 
 
@@ -144,7 +143,14 @@ UP = [
     "/..",
     "...",
 ]
-CONTROL = [b"../secret/canary.txt\0", b"a\0/../../secret/canary.txt", b"..\xc0\xafsecret", b"\xff\xfe", b"a\rb", b"a\tb\x1b"]
+CONTROL = [
+    b"../secret/canary.txt\0",
+    b"a\0/../../secret/canary.txt",
+    b"..\xc0\xafsecret",
+    b"\xff\xfe",
+    b"a\rb",
+    b"a\tb\x1b",
+]
 PATHS = ["CWD", "MKD", "RMD", "DELE", "RNFR", "RNTO", "SIZE", "MDTM", "MLST", "STAT", "ALLO", "SITE", "OPTS", "XMKD"]
 TRANSFERS = ["RETR", "LIST", "NLST", "MLSD", "STOR"]
 
@@ -472,7 +478,7 @@ def test_connections__500_idle_ones_of_one_address_and_of_several_leave_room_for
             served = min(500, 100 * len(sources))
             assert (greetings.count(b"220"), greetings.count(b"421")) == (served, 500 - served)
             is_clean(server)
-        wait_until(lambda: process.num_fds() == files)
+        wait_until(lambda: process.num_fds() <= files)
 
 
 # Started before the server: at most 40 open files, and no way to have more.
@@ -591,10 +597,11 @@ def test_command__binary_junk_and_tls_on_the_plain_port_are_refused(target):
     with raw(target) as control:
         for _ in range(50):
             assert say(control, seeded.randbytes(200).replace(b"\n", b"")).startswith(b"50")
-    with socket.create_connection((HOME, target.port), 30) as control:
-        assert read(control).startswith(b"220")
-        with pytest.raises((ssl.SSLError, OSError)):
-            ssl._create_unverified_context().wrap_socket(control)
+    hello = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ssl._create_unverified_context().wrap_bio(ssl.MemoryBIO(), hello).do_handshake()
+    with raw(target) as control:
+        assert say(control, hello.read().replace(b"\n", b"")).startswith(b"50")
 
 
 def test_command__with_a_terminals_control_characters_is_refused_and_not_logged(target):
@@ -649,7 +656,20 @@ def test_tls__handshakes_that_are_garbage_or_never_end_leave_room_for_others(tar
 # ---- all at random
 
 VERBS = [
-    *["USER guest", "PASS 12345", "AUTH TLS", "PASV", "EPSV", "EPSV ALL", "PORT", "ABOR", "QUIT", "REIN", "STAT", "FEAT"],
+    *[
+        "USER guest",
+        "PASS 12345",
+        "AUTH TLS",
+        "PASV",
+        "EPSV",
+        "EPSV ALL",
+        "PORT",
+        "ABOR",
+        "QUIT",
+        "REIN",
+        "STAT",
+        "FEAT",
+    ],
     *["TYPE A", "TYPE I", "REST 3", "REST x", "ALLO 9", "PBSZ 0", "PROT P", "PROT C", "NOOP", "HELP", "PWD", "CDUP"],
     *["STOR a", "STOR d/a", "STOR ../a", "RETR a", "RETR big", "RETR d", "LIST", "NLST", "MLSD", "LIST a", "MLST a"],
     *["MKD d", "RMD d", "DELE a", "RNFR a", "RNTO b", "RNFR d", "RNTO d/d", "RNTO /", "CWD d", "CWD ..", "SIZE a"],
