@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
@@ -24,19 +25,22 @@ def context(certificate: Path, key: Path, newest: int = 0) -> SSL.Context:
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
     made.set_max_proto_version(newest)
-    made.set_passwd_cb(lambda *_: b"")  # a key with a pass phrase is refused; OpenSSL would ask for it
     made.set_options(SSL.OP_NO_COMPRESSION)
     made.set_session_id(b"artifact store")  # without one, no client could resume a session
-    for path, use in ((certificate, made.use_certificate_chain_file), (key, made.use_privatekey_file)):
-        try:
-            path.open("rb").close()  # OpenSSL does not say what is wrong with a file
-            use(os.fspath(path))
-        except OSError as error:
-            raise TlsError(f"{path} cannot be read ({error.strerror})") from None
-        except SSL.Error as error:
-            if "mismatch" in str(error):
-                raise TlsError(f"the key {key} does not belong to the certificate {certificate}") from None
-            raise TlsError(f"{path} is no PEM file of the kind that is needed") from None
+    path = certificate
+    try:
+        path.open("rb").close()  # OpenSSL does not say what is wrong with a file
+        made.use_certificate_chain_file(os.fspath(path))
+        path = key
+        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise TlsError(f"{path} cannot be read ({error.strerror})") from None
+    except (SSL.Error, ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it has a pass phrase
+        raise TlsError(f"{path} is no PEM file of the kind that is needed") from None
+    try:
+        made.use_privatekey(private)  # type: ignore[arg-type]  # of a kind that no certificate has: refused too
+    except (SSL.Error, TypeError):
+        raise TlsError(f"the key {key} does not belong to the certificate {certificate}") from None
     return made
 
 

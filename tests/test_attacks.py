@@ -29,7 +29,7 @@ def snapshot(folder, without=()):
         if not any(path == skip or skip in path.parents for skip in without):
             name = str(path.relative_to(folder))
             content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-            found[name] = (oct(path.lstat().st_mode), os.readlink(path) if path.is_symlink() else content)
+            found[name] = (oct(path.lstat().st_mode), str(path.readlink()) if path.is_symlink() else content)
     return found
 
 
@@ -485,7 +485,9 @@ def test_connections__500_idle_ones_of_one_address_and_of_several_leave_room_for
 FEW_FILES = (
     sys.executable,
     "-c",
-    "import os, resource, sys\nresource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\nos.execv(sys.argv[1], sys.argv[1:])",
+    "import os, resource, sys\n"
+    "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
+    "os.execv(sys.argv[1], sys.argv[1:])",
 )
 
 
@@ -676,7 +678,7 @@ VERBS = [
     *["STAT a", "STAT /", "SITE CHMOD 777 a", "SITE", "APPE a", "STOU", "OPTS MLST size;", "OPTS UTF8 ON", "MODE Z"],
     *["", " ", "STOR", "PORT 1,2", "EPRT |||", "\xff\xf4\xf2ABOR", "\0", "x" * 3000],
 ]
-FUZZ_SESSIONS = 250
+FUZZ_SESSIONS = 600
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])

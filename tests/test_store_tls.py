@@ -86,7 +86,7 @@ def sign(certificate, key, days):
 
 
 def test_self_signed__that_has_expired_is_replaced(tmp_path, monkeypatch):
-    certificate, key = self_signed(tmp_path, "127.0.0.1")
+    certificate, _ = self_signed(tmp_path, "127.0.0.1")
     made = certificate.read_bytes()
 
     class Later(datetime.datetime):
