@@ -84,7 +84,7 @@ class StoreSession(FTPHandler):
         self._answering = True
         try:
             super().push(data)
-        except SSL.Error:
+        except (SSL.Error, OSError):  # broken, or not listened to any more (after QUIT)
             self.close()
         finally:
             self._answering = False
