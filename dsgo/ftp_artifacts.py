@@ -1,259 +1,197 @@
-"""MLflow artifacts on an FTP server: takes the place of MLflow's client for `ftp://` (entry point in pyproject.toml).
+"""MLflow artifacts on an FTP server: takes the place of MLflow's client for `ftp://` and adds `ftps://`.
 
-MLflow's leaves a half-written file behind whatever breaks, knows no timeout, answers a missing path with an error
-that is then retried for minutes, and opens several connections a file. Here a whole folder goes over one connection, a
-file is complete or not there at all, and every failure is one line that names the server and never the password.
+(Entry points in pyproject.toml.) A file is complete or not there at all, on both sides; connections are reused and
+files go over several of them at a time; every failure is one line that names the server and never the password.
+dsgo/ftp_address.py reads the URI, dsgo/ftp_connection.py speaks FTP, dsgo/ftp_transfer.py says what about files,
+dsgo/ftp_pool.py keeps connections and tries again.
 """
 
 import ftplib
 import os
 import posixpath
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from ipaddress import ip_address
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
-from uuid import uuid4
 
 from mlflow.entities.file_info import FileInfo
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import (
-    ABORTED,
-    INVALID_PARAMETER_VALUE,
-    PERMISSION_DENIED,
-    RESOURCE_DOES_NOT_EXIST,
-)
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
-from mlflow.utils.file_utils import create_tmp_dir
+from mlflow.utils.file_utils import ArtifactProgressBar, create_tmp_dir
 
-TIMEOUT = 30  # seconds that the server may stay silent before it counts as gone
-BLOCK = 256 * 1024  # bytes a read
-PARTIAL = ".partial-"  # begins the name of an upload in flight
-ANONYMOUS = "anonymous"  # the user of a public server; it is sent no password of ours
-WORKSHOP_PASSWORD = "12345"
+from dsgo import ftp_transfer
+from dsgo.ftp_address import Address
+from dsgo.ftp_connection import Connection
+from dsgo.ftp_pool import Pool, pool_of
+from dsgo.ftp_transfer import PARTIAL, Download, Entry
 
 
 class FTPArtifactRepository(ArtifactRepository):
-    """Artifacts below `ftp://user[:password]@host[:port]/path`.
+    """Artifacts below `ftp[s]://user[:password]@host[:port]/path`; ftps is explicit TLS (RFC 4217).
 
-    The password is the URI's, else the variable DSGO_FTP_PASSWORD, else on loopback the workshop's 12345. The server
-    must offer MLSD and MLST (RFC 3659), as pyftpdlib, ProFTPD, Pure-FTPd and FileZilla do.
+    The password is the URI's, else the variable DSGO_FTP_PASSWORD, else that of ~/.netrc, else on loopback the
+    workshop's 12345. DSGO_FTP_CA names the PEM file of a private certificate. The server must know SIZE (RFC 3659).
 
     Every method raises MlflowException: RESOURCE_DOES_NOT_EXIST for a missing path, PERMISSION_DENIED for a refused
-    login or path, ABORTED for a store that is full, down or otherwise unable. A tracking server answers these with 404,
-    403 and 409, none of which MLflow's clients retry; its 5xx they would retry for minutes.
+    login or path, INVALID_PARAMETER_VALUE for a path that cannot be, ABORTED for a store that is full, down or unable.
+    A tracking server answers these with 404, 403, 400 and 409, none of which MLflow's clients retry; its 5xx they
+    would retry for minutes.
     """
 
     def __init__(self, artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> None:
         """Read the URI; nothing is connected yet."""
-        parts = urlsplit(artifact_uri)
-        try:
-            self.port = parts.port or ftplib.FTP_PORT
-        except ValueError:
-            message = "an artifact URI's port is not a number; a password in the URI must be percent-encoded"
-            raise MlflowException(message, INVALID_PARAMETER_VALUE) from None
-        self.host = parts.hostname or "localhost"
-        self.user = unquote(parts.username or ANONYMOUS)
-        self.root = posixpath.normpath("/" + parts.path.strip("/"))
-        self.server = f"ftp://{self.host}:{self.port}"
-        self._password = unquote(parts.password) if parts.password else None
+        self._address = Address(artifact_uri)
+        self.root = self._address.root
         # The base class shows its URI in messages and in its repr, so it gets one without the password.
-        login = f"{parts.username}@" if parts.username else ""
-        shown = parts._replace(netloc=login + parts.netloc.rpartition("@")[2]).geturl()
-        super().__init__(shown, tracking_uri, registry_uri)
+        super().__init__(self._address.shown, tracking_uri, registry_uri)
 
     # ---- what MLflow calls
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Upload one file into the folder `artifact_path`."""
         folder = self._remote(artifact_path)
-        with self._connection() as ftp:
-            _make_folders(ftp, folder)
-            _upload(ftp, Path(local_file), posixpath.join(folder, Path(local_file).name))
+        target = self._remote(artifact_path, Path(local_file).name)
+
+        def work(connection: Connection) -> None:
+            ftp_transfer.make_folders(connection, [folder])
+            ftp_transfer.upload(connection, Path(local_file), target)
+
+        self._pool().run(f"store {target}", work)
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
         """Upload the contents of `local_dir`, empty folders too, into the folder `artifact_path`."""
-        top = self._remote(artifact_path)
-        with self._connection() as ftp:
-            for here, _, names in os.walk(local_dir):
-                folder = posixpath.normpath(posixpath.join(top, Path(here).relative_to(local_dir).as_posix()))
-                _make_folders(ftp, folder)
-                for name in sorted(names):
-                    _upload(ftp, Path(here, name), posixpath.join(folder, name))
+        folders, files = [], []
+        for here, names in _walk(Path(local_dir)):
+            path = posixpath.join(artifact_path or "", here.relative_to(local_dir).as_posix())
+            folders.append(self._remote(path))
+            files += [(here / name, self._remote(path, name)) for name in names]
+        pool = self._pool()
+        pool.run(f"make the folder {folders[0]}", lambda connection: ftp_transfer.make_folders(connection, folders))
+        with _progress("Uploading artifacts", len(files)) as done:
+            pool.run_each("store {0[1]}", lambda connection, each: ftp_transfer.upload(connection, *each), files, done)
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the folder `path`, sorted; a file or a missing path gives nothing, as in MLflow's local store."""
         folder = self._remote(path)
-        with self._connection() as ftp:
-            return self._list(ftp, path) if _kind(ftp, folder) == "dir" else []
+        entries = self._pool().run(f"list {folder}", lambda connection: _list(connection, folder))
+        infos = [FileInfo(posixpath.join(path or "", name), kind == "dir", size) for name, kind, size in entries]
+        return sorted(infos, key=lambda info: info.path)
 
     def download_artifacts(self, artifact_path: str | None, dst_path: str | None = None) -> str:
         """Download a file, or a folder with all below it, into `dst_path` (default: a new one); return where it is."""
         target = Path(dst_path or create_tmp_dir()).absolute()
         if not target.is_dir():
             raise MlflowException(f"the destination {target} is not a folder that exists", RESOURCE_DOES_NOT_EXIST)
-        with self._connection() as ftp:
-            kind = _kind(ftp, self._remote(artifact_path))
-            if kind == "dir":
-                self._download_folder(ftp, artifact_path, target)
-            elif kind == "file":
-                self._download(ftp, str(artifact_path), self._create_download_destination(artifact_path, str(target)))
-            elif artifact_path:  # a run's root may be missing: it logged nothing
-                raise self._missing(artifact_path)
+        remote = self._remote(artifact_path)
+        kind = self._pool().run(f"find {remote}", lambda connection: ftp_transfer.kind(connection, remote))
+        if kind is None and artifact_path:  # a run's root may be missing: it logged nothing
+            raise self._missing(artifact_path)
+        folders, files = self._tree(artifact_path or "") if kind == "dir" else ([], [])
+        if kind == "file":
+            files = [str(artifact_path)]
+        for folder in folders:
+            Path(self._create_download_destination(folder, str(target))).mkdir(parents=True, exist_ok=True)
+        self._download(files, [self._create_download_destination(file, str(target)) for file in files])
         return self._create_download_destination(artifact_path, str(target)) if artifact_path else str(target)
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Delete a file, or a folder with all below it; what is missing is left so."""
         path = self._remote(artifact_path)
-        with self._connection() as ftp:
-            kind = _kind(ftp, path)
-            if kind == "dir":
-                _delete_folder(ftp, path)
-            elif kind == "file":
-                ftp.delete(path)
+        self._pool().run(f"delete {path}", lambda connection: ftp_transfer.delete(connection, path))
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
-        with self._connection() as ftp:
-            if _kind(ftp, self._remote(remote_file_path)) != "file":
-                raise self._missing(remote_file_path)
-            self._download(ftp, remote_file_path, local_path)
+        self._download([remote_file_path], [local_path])
 
-    # ---- on one connection
+    @property
+    def max_workers(self) -> int:
+        """The threads of the base class, which are not used here."""
+        return 1
 
-    def _list(self, ftp: ftplib.FTP, path: str | None) -> list[FileInfo]:
-        entries = [
-            FileInfo(posixpath.join(path or "", name), facts["type"] == "dir", _size(facts))
-            for name, facts in ftp.mlsd(self._remote(path), ["type", "size"])
-            if facts["type"] in ("dir", "file") and not name.startswith(PARTIAL)
-        ]
-        return sorted(entries, key=lambda entry: entry.path)
+    # ---- steps of these
 
-    def _download_folder(self, ftp: ftplib.FTP, path: str | None, target: Path) -> None:
-        if path:
-            Path(self._create_download_destination(path, str(target))).mkdir(parents=True, exist_ok=True)
-        for entry in self._list(ftp, path):
-            if entry.is_dir:
-                self._download_folder(ftp, entry.path, target)
-            else:
-                self._download(ftp, entry.path, self._create_download_destination(entry.path, str(target)))
+    def _tree(self, path: str) -> tuple[list[str], list[str]]:
+        """Return all folders (not the top one if it is the root) and all files below a folder."""
+        folders, files, level = [path] if path else [], [], [path]
+        while level:
+            paths = [self._remote(folder) for folder in level]
+            listings = self._pool().run_each("list {}", _list, paths, lambda: None)
+            below = [
+                (posixpath.join(folder, entry.name), entry.kind)
+                for folder, entries in zip(level, listings, strict=True)
+                for entry in sorted(entries)
+            ]
+            level = [each for each, kind in below if kind == "dir"]
+            folders += level
+            files += [each for each, kind in below if kind == "file"]
+        return folders, files
 
-    def _download(self, ftp: ftplib.FTP, path: str, local_path: str) -> None:
-        partial = Path(f"{local_path}{PARTIAL}{uuid4().hex}")
+    def _download(self, files: list[str], targets: list[str]) -> None:
+        downloads = [Download(self._remote(file), Path(target)) for file, target in zip(files, targets, strict=True)]
         try:
-            with partial.open("wb") as file:
-                ftp.retrbinary(f"RETR {self._remote(path)}", file.write, BLOCK)
-            partial.replace(local_path)
+            with _progress("Downloading artifacts", len(files)) as done:
+                self._pool().run_each(
+                    "read {.path}", lambda connection, download: download.attempt(connection), downloads, done
+                )
         finally:
-            partial.unlink(missing_ok=True)
+            for download in downloads:
+                download.partial.unlink(missing_ok=True)
 
-    # ---- paths, connection, errors
+    def _pool(self) -> Pool:
+        return pool_of(self._address.login())
 
-    def _remote(self, path: str | None) -> str:
-        """Return the server's path of `path`, which must stay below the repository's root."""
+    def _remote(self, path: str | None, name: str | None = None) -> str:
+        """Return the server's path of `path` (of `name` in it), which must stay below the repository's root."""
         remote = posixpath.normpath(posixpath.join(self.root, path or ""))
-        if posixpath.commonpath([self.root, remote]) != self.root or any(ord(char) < 32 for char in remote):
-            raise MlflowException(f"invalid artifact path {path!r}", INVALID_PARAMETER_VALUE)
-        return remote
+        full = posixpath.join(remote, name) if name is not None else remote
+        try:
+            full.encode()
+            if any(ord(char) < 32 for char in full):
+                raise ValueError("it holds a control character")
+            if posixpath.commonpath([self.root, remote]) != self.root:
+                raise ValueError("it is outside the store's folder")
+            if any(part.startswith(PARTIAL) for part in full.split("/")):
+                raise ValueError(f"{PARTIAL} begins the names of files in flight")
+        except ValueError as error:
+            reason = "it is not unicode" if isinstance(error, UnicodeError) else error
+            shown = posixpath.join(path or "", name or "")
+            raise MlflowException(
+                f"invalid artifact path {shown!r} ({reason}): choose another", INVALID_PARAMETER_VALUE
+            ) from None
+        return full
 
     def _missing(self, path: str) -> MlflowException:
         return MlflowException(f"no such artifact: {path!r} in {self.artifact_uri}", RESOURCE_DOES_NOT_EXIST)
 
-    def _find_password(self) -> str:
-        if self.user == ANONYMOUS:
-            return self._password or "anonymous@"
-        password = self._password or os.environ.get("DSGO_FTP_PASSWORD")
-        if not password and _is_loopback(self.host):
-            password = WORKSHOP_PASSWORD
-        if not password:
-            raise MlflowException(
-                f"no password for {self.user} on the artifact store {self.server}: set the variable DSGO_FTP_PASSWORD",
-                PERMISSION_DENIED,
-            )
-        return password
 
-    @contextmanager
-    def _connection(self) -> Iterator[ftplib.FTP]:
-        """Give a connection that is logged in; whatever the server or the network answers amiss becomes one line."""
-        password = self._find_password()
-        ftp = ftplib.FTP(timeout=TIMEOUT)
-        try:
-            try:
-                ftp.connect(self.host, self.port)
-            except OSError as error:
-                raise MlflowException(
-                    f"the artifact store {self.server} does not answer ({error}): is it running?", ABORTED
-                ) from error
-            ftp.login(self.user, password)
-            ftp.voidcmd("TYPE I")  # sizes and files in bytes
-            yield ftp
-            with suppress(*ftplib.all_errors):
-                ftp.quit()
-        except ftplib.Error as error:
-            code = PERMISSION_DENIED if str(error)[:3] in ("530", "550") else ABORTED
-            raise MlflowException(f"the artifact store {self.server} refused: {error}", code) from error
-        except (EOFError, ConnectionError, TimeoutError) as error:
-            reason = str(error) or "it closed the connection"
-            raise MlflowException(f"the artifact store {self.server} broke off: {reason}", ABORTED) from error
-        finally:
-            ftp.close()
-
-
-def _is_loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return host == "localhost"
-
-
-def _size(facts: dict[str, Any]) -> int | None:
-    return int(facts["size"]) if facts["type"] == "file" else None
-
-
-def _kind(ftp: ftplib.FTP, path: str) -> str | None:
-    """Return "dir" or "file", or None where there is nothing."""
+def _list(connection: Connection, folder: str) -> list[Entry]:
+    """List the files and folders in a folder, without those in flight; a file or nothing there gives nothing."""
     try:
-        reply = ftp.sendcmd(f"MLST {path}")
-    except ftplib.error_perm as error:
-        if str(error).startswith("550"):
-            return None
-        raise
-    facts = dict(fact.lower().split("=", 1) for fact in reply.splitlines()[1].strip().split(" ")[0].split(";") if fact)
-    return "file" if facts["type"] == "file" else "dir"  # a root shows itself as cdir in some servers
-
-
-def _make_folders(ftp: ftplib.FTP, path: str) -> None:
-    if path == "/" or _kind(ftp, path) == "dir":
-        return
-    _make_folders(ftp, posixpath.dirname(path))
-    try:
-        ftp.mkd(path)
+        entries = ftp_transfer.listing(connection, folder)
     except ftplib.error_perm:
-        if _kind(ftp, path) != "dir":  # else another client made it meanwhile
+        if ftp_transfer.kind(connection, folder) == "dir":
             raise
+        return []
+    return [entry for entry in entries if entry.kind != "other" and not entry.name.startswith(PARTIAL)]
 
 
-def _upload(ftp: ftplib.FTP, file: Path, path: str) -> None:
-    """Upload under a temporary name, then rename: to an FTP server a client that died looks like one that is done."""
-    partial = posixpath.join(posixpath.dirname(path), f"{PARTIAL}{uuid4().hex}")
-    with file.open("rb") as source:
-        try:
-            try:
-                ftp.storbinary(f"STOR {partial}", source, BLOCK)
-            except ConnectionError:
-                ftp.voidresp()  # the server hung up on the data: this raises its reason, a full disk for one
-                raise
-            ftp.rename(partial, path)
-        except BaseException:
-            with suppress(*ftplib.all_errors):
-                ftp.delete(partial)
-            raise
+def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[tuple[Path, list[str]]]:
+    """Yield a folder and the names of its files, then so for all below it; links are followed, a circle is refused."""
+    real = folder.resolve(strict=True)
+    if real in above:
+        raise MlflowException(f"{folder} is a link to a folder that it is in: remove it", INVALID_PARAMETER_VALUE)
+    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    yield folder, [entry.name for entry in entries if not entry.is_dir()]
+    for entry in entries:
+        if entry.is_dir():
+            yield from _walk(Path(entry.path), (*above, real))
 
 
-def _delete_folder(ftp: ftplib.FTP, path: str) -> None:
-    for name, facts in list(ftp.mlsd(path, ["type"])):
-        if facts["type"] == "dir":
-            _delete_folder(ftp, posixpath.join(path, name))
-        elif facts["type"] == "file":
-            ftp.delete(posixpath.join(path, name))
-    if path != "/":
-        ftp.rmd(path)
+@contextmanager
+def _progress(what: str, files: int) -> Iterator[Callable[[], None]]:
+    """Give a function to call after each file; it shows progress where somebody looks."""
+    if files < 2 or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with ArtifactProgressBar.files(what, files) as bar:
+        yield bar.update

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
-from dsgo import ftp_artifacts
+from dsgo import ftp_connection, ftp_pool, ftp_transfer
 from dsgo.ftp_artifacts import FTPArtifactRepository
 
 RUN = "artifacts/1/run/artifacts"
@@ -57,18 +57,17 @@ def test_ftp_artifacts__takes_the_place_of_mlflows_own():
     assert type(get_artifact_repository("ftp://guest@127.0.0.1/a")) is FTPArtifactRepository
 
 
-def test_ftp_artifacts__folder_goes_there_and_back_over_one_connection_each(server, folder, tmp_path):
+def test_ftp_artifacts__folder_goes_there_and_back_over_connections_that_are_reused(server, folder, tmp_path):
     repo = repository(server)
     before = sessions(server)
     repo.log_artifacts(str(folder), "sub")
-    assert sessions(server) - before == 1
     assert tree(server.root / RUN / "sub") == tree(folder)
 
     (tmp_path / "back").mkdir()
     path = repo.download_artifacts("sub", str(tmp_path / "back"))
-    assert sessions(server) - before == 2
     assert path == str(tmp_path / "back" / "sub")
     assert tree(tmp_path / "back" / "sub") == tree(folder)
+    assert 1 <= sessions(server) - before <= 2  # a connection for two files
 
 
 def test_ftp_artifacts__root_downloads_whole_and_without_artifacts_gives_an_empty_folder(server, folder, tmp_path):
@@ -124,13 +123,15 @@ def test_ftp_artifacts__deletes_files_folders_and_what_a_dead_client_left(server
     repo.delete_artifacts("a.txt")
     repo.delete_artifacts("with space")
     assert listing(repo) == [("deep", True, None), ("hollow", True, None)]
-    (server.root / RUN / "deep" / f"{ftp_artifacts.PARTIAL}1").touch()
+    (server.root / RUN / "deep" / f"{ftp_transfer.PARTIAL}1").touch()
     repo.delete_artifacts()
     assert not (server.root / RUN).exists()
     assert (server.root / RUN).parent.is_dir()
 
 
-@pytest.mark.parametrize("path", ["../other", "/etc/passwd", "a/../../b", "a\nDELE b"])
+@pytest.mark.parametrize(
+    "path", ["../other", "/etc/passwd", "a/../../b", "a\nDELE b", "a\x00", f"{ftp_transfer.PARTIAL}1"]
+)
 def test_ftp_artifacts__stays_below_its_root(server, path):
     with pytest.raises(MlflowException) as error:
         repository(server).list_artifacts(path)
@@ -146,23 +147,21 @@ def test_ftp_artifacts__many_at_once_into_one_new_folder_all_arrive(server, tmp_
     assert tree(server.root / RUN / "new" / "sub") == {f"{number}.txt": str(number).encode() for number in range(24)}
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs a named pipe")
 def test_ftp_artifacts__killed_client_leaves_nothing_that_looks_whole(server, tmp_path):
-    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "big.bin").open("wb") as big:
+        big.truncate(20 * 2**30)
     script = (
         "import sys; from dsgo.ftp_artifacts import *; FTPArtifactRepository(sys.argv[1]).log_artifact(sys.argv[2])"
     )
     repo = repository(server)
-    client = subprocess.Popen([sys.executable, "-c", script, repo.artifact_uri, tmp_path / "pipe"])
-    with (tmp_path / "pipe").open("wb", buffering=0) as pipe:
-        pipe.write(b"x" * 50_000)
-        wait_until(lambda: any((server.root / RUN).glob("*")))
-        client.kill()
-        client.wait(20)
+    client = subprocess.Popen([sys.executable, "-c", script, repo.artifact_uri, tmp_path / "big.bin"])
+    wait_until(lambda: any(path.stat().st_size for path in (server.root / RUN).glob("*")))
+    client.kill()
+    client.wait(20)
     wait_until(lambda: "completed=" in server.log.read_text())
     assert listing(repo) == []
     with pytest.raises(MlflowException, match="no such artifact"):
-        repo.download_artifacts("pipe", str(tmp_path))
+        repo.download_artifacts("big.bin", str(tmp_path))
 
 
 def test_ftp_artifacts__server_killed_under_a_download_leaves_nothing(server, tmp_path):
@@ -186,7 +185,8 @@ def test_ftp_artifacts__server_killed_under_a_download_leaves_nothing(server, tm
 
 @pytest.mark.skipif(os.name == "nt", reason="file size limits are POSIX")
 @pytest.mark.parametrize("size", [30_000, 5_000_000])
-def test_ftp_artifacts__full_store_is_one_line_and_leaves_nothing(serve, tmp_path, size):
+def test_ftp_artifacts__full_store_is_one_line_and_leaves_nothing(serve, tmp_path, monkeypatch, size):
+    monkeypatch.setattr(ftp_pool, "DELAYS", (0,))
     server = serve(prefix=FULL_DISK)
     (tmp_path / "big.bin").write_bytes(b"x" * size)
     repo = repository(server, login="guest:12345")
@@ -248,7 +248,7 @@ def test_ftp_artifacts__server_that_is_down_is_named(free_port, monkeypatch):
 
 
 def test_ftp_artifacts__server_that_says_nothing_is_given_up(monkeypatch):
-    monkeypatch.setattr(ftp_artifacts, "TIMEOUT", 0.2)
+    monkeypatch.setattr(ftp_connection, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(MlflowException, match=f"ftp://127.0.0.1:{port} does not answer"):

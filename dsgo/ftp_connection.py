@@ -1,0 +1,316 @@
+"""One connection to an FTP server: ftplib's, with TLS, with commands sent several at a time, with bounded waits."""
+
+import errno
+import ftplib
+import os
+import selectors
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, BinaryIO
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import ABORTED, PERMISSION_DENIED
+
+from dsgo.ftp_address import Login
+
+TIMEOUT = 30  # seconds that the server may stay silent before it counts as gone
+SLOWEST = 20 << 20  # bytes/s that a server is given to flush or to hash what it received, on top of TIMEOUT
+BLOCK = 1 << 20  # bytes a read
+SENDFILE_BLOCK = 16 << 20  # bytes that the kernel sends on its own
+BATCH = 50  # commands sent before their replies are read: both fit any socket's buffer
+BUSY = ("421", "425", "426")  # replies that tell of the connection, not of the request
+
+
+class Lost(Exception):
+    """The connection broke, or the server fell silent or closes it: the same request may succeed on another one."""
+
+
+class Unreachable(Lost):
+    """No connection came about."""
+
+
+class Refused(ftplib.error_perm):
+    """A refusal whose cause is known: `advice` says it, and what to do."""
+
+    def __init__(self, reply: str, advice: str) -> None:
+        """Take the server's reply and the advice."""
+        super().__init__(reply)
+        self.advice = advice
+
+
+class Connection(ftplib.FTP):
+    """A connection that is logged in, in binary mode. Any exception leaves it unusable: close it.
+
+    Raises Lost, or ftplib's errors for what the server refuses (`ask` returns refusals instead).
+    """
+
+    def __init__(self, login: Login) -> None:
+        """Connect and log in; also raises MlflowException (PERMISSION_DENIED) for a certificate that is not trusted."""
+        super().__init__(timeout=TIMEOUT)
+        self.stop = threading.Event()  # set by another thread, it ends the transfer in hand
+        self._login = login
+        self._context = _tls_context(login.ca) if login.tls else None
+        self._buffer = memoryview(b"")
+        self._in_transfer = False
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        login = self._login
+        try:
+            self._control: socket.socket = socket.create_connection((login.host, login.port), self.timeout)
+        except OSError as error:
+            raise Unreachable(_reason(error)) from error
+        self._control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._control.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # it is silent as long as a transfer takes
+        self._listen()
+        try:
+            self.voidresp()
+            if self._context:
+                self._encrypt(self._context)
+            self._log_in()
+        except Lost as error:
+            raise Unreachable(str(error)) from error
+
+    def _listen(self) -> None:
+        self.sock = self._control  # as ftplib calls it
+        self.file = self._control.makefile("r", encoding="utf-8", errors="replace", newline="\n")
+
+    def _encrypt(self, context: ssl.SSLContext) -> None:
+        try:
+            self.voidcmd("AUTH TLS")
+            self._control = context.wrap_socket(self._control, server_hostname=self._login.host)
+        except ssl.SSLCertVerificationError as error:
+            raise MlflowException(
+                f"the certificate of the artifact store {self._login.server} is not trusted ({error.verify_message}): "
+                "set the variable DSGO_FTP_CA to the PEM file of its authority, or of itself",
+                PERMISSION_DENIED,
+            ) from error
+        except ftplib.error_perm as error:
+            raise MlflowException(
+                f"the artifact store {self._login.server} offers no TLS ({error}): have it set up there, or use ftp://",
+                ABORTED,
+            ) from error
+        except OSError as error:
+            raise Unreachable(_reason(error)) from error
+        self._listen()  # what came before TLS is forgotten with the old reader
+
+    def _log_in(self) -> None:
+        login = self._login
+        reply = self.sendcmd(f"USER {login.user}")
+        if reply[0] == "3":
+            reply = self.sendcmd(f"PASS {login.password}")
+        if reply[0] != "2":
+            raise ftplib.error_reply(reply)
+        commands = ["FEAT", "TYPE I", *(("PBSZ 0", "PROT P") if login.tls else ())]
+        feat, *rest = self.ask(*commands)
+        for each in rest:
+            require(each)
+        lines = [line.split(maxsplit=1) for line in feat.split("\n")[1:-1]]
+        self.features = {line[0].upper(): line[1] if line[1:] else "" for line in lines if line}
+        if "UTF8" in self.features:
+            self.ask("OPTS UTF8 ON")  # some speak it only when asked; those that always do may refuse
+
+    # ---- commands and replies
+
+    def ask(self, *commands: str) -> list[str]:
+        """Send the commands together, a round trip for all of them; return the replies, refusals too."""
+        replies = []
+        for start in range(0, len(commands), BATCH):
+            batch = commands[start : start + BATCH]
+            self._send(batch)
+            replies += [self.getmultiline() for _ in batch]
+        for reply in replies:
+            if reply.startswith("421"):
+                raise Lost(reply)
+        return replies
+
+    def putline(self, line: str) -> None:
+        """Send a line; ftplib sends all its commands through this."""
+        self._send([line])
+
+    def _send(self, lines: tuple[str, ...] | list[str]) -> None:
+        if any(ord(char) < 32 for line in lines for char in line):
+            raise ValueError("a control character in an FTP command")
+        # What came as bytes that are no UTF-8 goes back as the same bytes.
+        data = b"".join(line.encode("utf-8", "surrogateescape") + b"\r\n" for line in lines)
+        try:
+            self._control.sendall(data)
+        except OSError as error:
+            raise Lost(_reason(error)) from error
+
+    def getline(self) -> str:
+        """Read a line; ftplib reads all replies through this."""
+        try:
+            return super().getline()
+        except (OSError, EOFError) as error:
+            raise Lost(_reason(error)) from error
+
+    def passive(self) -> str:
+        """Return the command that asks for a data connection; `store` and `retrieve` take its reply."""
+        return "PASV" if self._control.family == socket.AF_INET else "EPSV"
+
+    # ---- data
+
+    def _start(self, passive_reply: str, command: str) -> socket.socket:
+        """Begin a transfer: the command and the data connection go out together, so that they take one round trip."""
+        require(passive_reply)
+        peer = self._control.getpeername()
+        # The address in the reply is not believed: it is behind a firewall at best, somebody else's at worst.
+        is_ipv4 = self._control.family == socket.AF_INET
+        port = (ftplib.parse227(passive_reply) if is_ipv4 else ftplib.parse229(passive_reply, peer))[1]
+        self.putline(command)
+        self._in_transfer = True
+        data, problem = None, None
+        try:
+            data = socket.create_connection((peer[0], port), self.timeout)
+        except OSError as error:
+            problem = error  # the server may have closed the port because it refuses: its reply says so
+        try:
+            reply = self.getmultiline()
+            if reply[0] != "1":
+                self._in_transfer = False
+                require(reply)
+                raise ftplib.error_reply(reply)
+            if data is None:
+                raise Lost(_reason(problem)) from problem
+            if self._context:  # servers ask for the control connection's session, to know who connects
+                session = self._control.session  # type: ignore[attr-defined]
+                data = self._context.wrap_socket(data, server_hostname=self._login.host, session=session)
+        except BaseException as error:
+            if data is not None:
+                data.close()
+            if isinstance(error, OSError):
+                raise Lost(_reason(error)) from error
+            raise
+        return data
+
+    def _finish(self, seconds: float) -> None:
+        """Read the reply that ends a transfer."""
+        self._control.settimeout(seconds)
+        try:
+            self.voidresp()
+        finally:
+            self._in_transfer = False
+            self._control.settimeout(self.timeout)
+
+    def retrieve(self, passive_reply: str, command: str, write: Callable[[memoryview], Any]) -> None:
+        """Give `write` all that the server sends for the command (RETR, MLSD, NLST)."""
+        if not self._buffer:
+            self._buffer = memoryview(bytearray(BLOCK))
+        with self._start(passive_reply, command) as data:
+            while True:
+                try:
+                    size = data.recv_into(self._buffer)
+                except OSError as error:
+                    raise Lost(_reason(error)) from error
+                if not size:
+                    break
+                write(self._buffer[:size])
+                self._look_for_stop()
+            _end_tls(data)
+        self._finish(TIMEOUT)
+
+    def store(self, passive_reply: str, path: str, source: BinaryIO, size: int, digest: Any = None) -> int:
+        """Send the first `size` bytes of a file to `path`; return how many there were. `digest` is fed with them."""
+        sent = 0
+        try:
+            with self._start(passive_reply, f"STOR {path}") as data:
+                if digest is None and self._context is None and hasattr(os, "sendfile"):
+                    while sent < size and (n := data.sendfile(source, sent, min(SENDFILE_BLOCK, size - sent))):
+                        sent += n
+                        self._look_for_stop()
+                else:
+                    while sent < size and (block := source.read(min(BLOCK, size - sent))):
+                        if digest is not None:
+                            digest.update(block)
+                        data.sendall(block)
+                        sent += len(block)
+                        self._look_for_stop()
+                _end_tls(data)
+        except OSError as error:
+            if not _is_of_network(error):
+                raise
+            self._finish(TIMEOUT)  # the server hung up on the data: this raises its reason, a full disk for one
+            raise Lost(_reason(error)) from error
+        self._finish(TIMEOUT + size / SLOWEST)
+        return sent
+
+    def _look_for_stop(self) -> None:
+        if self.stop.is_set():
+            raise Lost("it was interrupted")
+
+    def patient(self, command: str, size: int) -> str:
+        """Ask for what takes the server time in proportion to `size` bytes."""
+        self._control.settimeout(TIMEOUT + size / SLOWEST)
+        try:
+            return self.ask(command)[0]
+        finally:
+            self._control.settimeout(self.timeout)
+
+    def discard(self, path: str) -> None:
+        """Delete an upload that will not be completed, as well as the state of the connection allows."""
+        with suppress(Lost, ftplib.Error, OSError):
+            self._control.settimeout(min(TIMEOUT, 5))
+            if self._in_transfer:
+                self.getmultiline()
+            self.ask(f"DELE {path}")
+
+    # ---- between uses
+
+    def is_usable(self) -> bool:
+        """Tell whether the server has neither closed the idle connection nor said anything on it."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._control, selectors.EVENT_READ)
+            return not selector.select(0)
+
+    def hang_up(self) -> None:
+        """Say goodbye without waiting for the answer, and close."""
+        with suppress(Lost, OSError):
+            self.putline("QUIT")
+        self.close()
+
+
+def require(reply: str) -> None:
+    """Raise ftplib's error for a reply that refuses."""
+    if reply[0] == "4":
+        raise ftplib.error_temp(reply)
+    if reply[0] not in "123":
+        raise ftplib.error_perm(reply)
+
+
+@lru_cache
+def _tls_context(ca: str | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        reason = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        message = f"the file {ca} of the variable DSGO_FTP_CA cannot be used ({reason}): name a PEM file"
+        raise MlflowException(message, PERMISSION_DENIED) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _end_tls(data: socket.socket) -> None:
+    if isinstance(data, ssl.SSLSocket):
+        with suppress(OSError):  # some peers close without a word; the size tells whether all came
+            data.unwrap()
+
+
+def _is_of_network(error: OSError) -> bool:
+    """Tell an error of a socket from one of a local file."""
+    unreachable = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ENETRESET)
+    return isinstance(error, ConnectionError | TimeoutError | ssl.SSLError) or error.errno in unreachable
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, TimeoutError):
+        return f"it said nothing for {TIMEOUT} s"
+    return str(error) or "it closed the connection"
