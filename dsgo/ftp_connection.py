@@ -21,7 +21,8 @@ TIMEOUT = 30  # seconds that the server may stay silent before it counts as gone
 SLOWEST = 20 << 20  # bytes/s that a server is given to flush or to hash what it received, on top of TIMEOUT
 BLOCK = 1 << 20  # bytes a read
 SENDFILE_BLOCK = 16 << 20  # bytes that the kernel sends on its own
-BATCH = 50  # commands sent before their replies are read: both fit any socket's buffer
+BATCH = 8000  # bytes of commands sent before their replies are read: they fit any socket's buffer
+TLS_BATCH = 1000  # proftpd waits for ever for the rest of a TLS record that is longer than its own buffer of 1024
 BUSY = ("421", "425", "426")  # replies that tell of the connection, not of the request
 
 
@@ -122,9 +123,15 @@ class Connection(ftplib.FTP):
 
     def ask(self, *commands: str) -> list[str]:
         """Send the commands together, a round trip for all of them; return the replies, refusals too."""
-        replies = []
-        for start in range(0, len(commands), BATCH):
-            batch = commands[start : start + BATCH]
+        replies: list[str] = []
+        while len(replies) < len(commands):
+            batch: list[str] = []
+            size = 0
+            for command in commands[len(replies) :]:
+                size += len(command.encode("utf-8", "surrogateescape")) + 2
+                if batch and size > (TLS_BATCH if self._context else BATCH):
+                    break
+                batch.append(command)
             self._send(batch)
             replies += [self.getmultiline() for _ in batch]
         for reply in replies:

@@ -192,7 +192,7 @@ class Pool:
         reply = self._one_line(error)
         if isinstance(error, Refused):
             advice = error.advice
-        elif "TLS" in reply and not self.login.tls:
+        elif ("TLS" in reply or "encryption" in reply) and not self.login.tls:
             advice = "begin the artifact URI with ftps://"
         elif reply.startswith("530"):
             advice = f"check the user {self.login.user} and the password (in DSGO_FTP_PASSWORD or ~/.netrc)"
