@@ -7,16 +7,19 @@ from types import SimpleNamespace
 
 from ftp_server import SECRET
 from pyftpdlib.authorizers import DummyAuthorizer
-from pyftpdlib.handlers import DTPHandler, FTPHandler
+from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
 
 @contextmanager
-def odd_server(root, permissions="elradfmw", limit=512, data=None, user="guest", host="127.0.0.1", **attributes):
+def odd_server(
+    root, permissions="elradfmw", limit=512, data=None, user="guest", host="127.0.0.1", tls=None, **attributes
+):
     """Give port, root and `commands`, all that clients sent; `data` replaces methods of the data connection's handler.
 
-    The user's password is SECRET; at most `limit` connections are taken from one address.
+    The user's password is SECRET; at most `limit` connections are taken from one address. `tls`: the paths of a
+    certificate and its key, without which nobody gets in.
     """
     root.mkdir(exist_ok=True)
     commands = []
@@ -27,7 +30,7 @@ def odd_server(root, permissions="elradfmw", limit=512, data=None, user="guest",
     authorizer = Authorizer()
     authorizer.add_user(user, SECRET, str(root), perm=permissions)
 
-    class Handler(FTPHandler):
+    class Handler(TLS_FTPHandler if tls else FTPHandler):
         def pre_process_command(self, line, cmd, arg):
             commands.append(line)
             super().pre_process_command(line, cmd, arg)
@@ -38,7 +41,10 @@ def odd_server(root, permissions="elradfmw", limit=512, data=None, user="guest",
         logerror = log_cmd = log_transfer = log
 
     handler = type("OddHandler", (Handler,), {"authorizer": authorizer, "auth_failed_timeout": 0, **attributes})
-    handler.dtp_handler = type("OddData", (DTPHandler,), data or {})
+    handler.dtp_handler = type("OddData", (TLS_DTPHandler if tls else DTPHandler,), data or {})
+    if tls:
+        handler.certfile, handler.keyfile = map(str, tls)
+        handler.tls_control_required = handler.tls_data_required = True
     server = FTPServer((host, 0), handler, ioloop=IOLoop())
     server.max_cons_per_ip = limit
     stop = threading.Event()
