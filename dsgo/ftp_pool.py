@@ -17,13 +17,15 @@ from typing import TypeVar
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import ABORTED, PERMISSION_DENIED
 
-from dsgo import ftp_connection
+from dsgo import ftp_control
 from dsgo.ftp_address import Login
-from dsgo.ftp_connection import BUSY, Connection, Lost, Refused, Unreachable
+from dsgo.ftp_connection import Connection
+from dsgo.ftp_control import Lost, Refused, Unreachable
 
+BUSY = ("421", "425", "426")  # replies that tell of the connection, not of the request
 CONNECTIONS = 8  # at most, to one server with one login
-IDLE = 20  # seconds that an unused connection is kept
-DELAYS = (0.1, 0.5, 1, 2, 4)  # seconds before each further attempt
+IDLE = 5  # seconds that an unused connection is kept
+DELAYS = (0.1, 0.5, 1, 2, 4)  # seconds before each further attempt; together longer than others keep what they leave
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -66,7 +68,7 @@ class Pool:
                 problem = error
             now = time.monotonic()
             first_failure = first_failure or now
-            is_over = delay is None or now - first_failure > ftp_connection.TIMEOUT or stop.is_set()
+            is_over = delay is None or now - first_failure > ftp_control.TIMEOUT or stop.is_set()
             if is_over or (isinstance(problem, Unreachable) and not self._was_reached):
                 raise self._failure(problem, what) from problem
             stop.wait(delay)

@@ -12,7 +12,7 @@ LOST = "?#%"  # begin, in the URL that MLflow's client builds of a name without 
 
 
 class ProxiedArtifactRepository(MlflowArtifactsRepository):
-    """MLflow's own, which refuses a name that would arrive as another one, before anything is sent.
+    """MLflow's own, which refuses a name that would arrive as another one (to delete another file, too), unsent.
 
     Raises MlflowException (INVALID_PARAMETER_VALUE).
     """
@@ -28,6 +28,20 @@ class ProxiedArtifactRepository(MlflowArtifactsRepository):
             for name in names:
                 _check(posixpath.join(artifact_path or "", Path(here, name).relative_to(local_dir).as_posix()))
         super().log_artifacts(local_dir, artifact_path)
+
+    def delete_artifacts(self, artifact_path: str | None = None) -> None:
+        """Delete a file, or a folder with all below it."""
+        _check(artifact_path or "")
+        super().delete_artifacts(artifact_path)
+
+    def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
+        """Download a file, or a folder with all below it."""
+        _check(artifact_path or "")
+        return super().download_artifacts(artifact_path, dst_path)
+
+    def _download_file(self, remote_file_path: str, local_path: str) -> None:
+        _check(remote_file_path)
+        super()._download_file(remote_file_path, local_path)
 
 
 def _check(path: str) -> None:

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
-from dsgo import ftp_connection, ftp_pool, ftp_transfer
+from dsgo import ftp_control, ftp_pool, ftp_transfer
 from dsgo.ftp_artifacts import FTPArtifactRepository
 
 RUN = "artifacts/1/run/artifacts"
@@ -242,7 +242,7 @@ def test_ftp_artifacts__server_that_is_down_is_named(free_port, monkeypatch):
 
 
 def test_ftp_artifacts__server_that_says_nothing_is_given_up(monkeypatch):
-    monkeypatch.setattr(ftp_connection, "TIMEOUT", 0.2)
+    monkeypatch.setattr(ftp_control, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(MlflowException, match=f"ftp://127.0.0.1:{port} does not answer"):

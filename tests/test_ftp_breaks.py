@@ -18,7 +18,7 @@ from odd_server import cut, odd_server
 from pyftpdlib.filesystems import AbstractedFS
 from pyftpdlib.handlers import FTPHandler
 
-from dsgo import ftp_connection, ftp_pool, ftp_transfer
+from dsgo import ftp_connection, ftp_control, ftp_pool, ftp_transfer
 from dsgo.ftp_artifacts import FTPArtifactRepository
 
 CONTENT = os.urandom(100_000)
@@ -195,7 +195,7 @@ def test_download__that_is_always_short_is_an_error_and_leaves_nothing(tmp_path,
 
 
 def test_silence__hangs_mlflows_client_for_good_and_ours_for_a_bounded_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(ftp_connection, "TIMEOUT", 0.3)
+    monkeypatch.setattr(ftp_control, "TIMEOUT", 0.3)
     silent = dict.fromkeys(["ftp_CWD", "ftp_SIZE", "ftp_MLSD", "ftp_STOR"], lambda self, path: None)
     with odd_server(tmp_path / "root", **silent) as server:
 

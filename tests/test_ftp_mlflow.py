@@ -131,6 +131,8 @@ def test_proxied__name_that_mlflows_client_changes_is_refused(proxied, tmp_path,
         lambda: ours.log_artifact(str(tmp_path / "local" / "first.txt"), f"a/{name}"),
         lambda: ours.log_artifacts(str(tmp_path / "local")),
         lambda: ours.log_artifacts(str(tmp_path / "local"), name),
+        lambda: ours.delete_artifacts(name),
+        lambda: ours.download_artifacts(name, str(tmp_path)),
     ):
         with pytest.raises(MlflowException, match="does not pass a tracking server: choose a name without it") as error:
             log()
