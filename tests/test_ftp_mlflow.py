@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import click
 import mlflow
 import pytest
 import requests
@@ -44,10 +45,25 @@ def collect_garbage(home, tracking_uri):
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
+@contextlib.contextmanager
+def new_stores(home, direct):
+    """Both stores on free ports; tried again where another test process was quicker to take one."""
+    for attempt in range(3):
+        with contextlib.ExitStack() as stack:
+            try:
+                stores = stack.enter_context(running_stores(home, pick_free_port(), pick_free_port(), direct))
+            except click.ClickException:
+                if attempt == 2:
+                    raise
+                continue
+            yield stores
+            return
+
+
 @pytest.mark.parametrize("direct", [False, True], ids=["proxied", "direct"])
 def test_gc__frees_the_files_of_deleted_runs_and_models_and_no_others(tmp_path, monkeypatch, direct):
     monkeypatch.delenv("DSGO_FTP_PASSWORD", raising=False)
-    with running_stores(tmp_path / "home", pick_free_port(), pick_free_port(), direct) as stores:
+    with new_stores(tmp_path / "home", direct) as stores:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", stores.tracking_uri)
         store = tmp_path / "home" / "store"
         kept, _ = log_run()
