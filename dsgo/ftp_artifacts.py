@@ -10,6 +10,7 @@ import ftplib
 import os
 import posixpath
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,7 +148,7 @@ class FTPArtifactRepository(ArtifactRepository):
         full = posixpath.join(remote, name) if name is not None else remote
         try:
             full.encode()
-            if any(ord(char) < 32 for char in full):
+            if any(unicodedata.category(char) == "Cc" for char in full):
                 raise ValueError("it holds a control character")
             if posixpath.commonpath([self.root, remote]) != self.root:
                 raise ValueError("it is outside the store's folder")

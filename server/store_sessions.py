@@ -8,6 +8,7 @@ import logging
 import re
 import socket
 import sys
+import unicodedata
 from typing import Any
 
 from OpenSSL import SSL
@@ -156,7 +157,7 @@ class StoreSession(FTPHandler):
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
         """Refuse control characters: a line break in a name would forge a line of a listing or the log."""
-        if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in line):
+        if any(unicodedata.category(char) == "Cc" for char in line):
             self.respond("501 Commands and names are UTF-8 without control characters.")
         else:
             super().pre_process_command(line, cmd, arg)

@@ -124,7 +124,18 @@ def test_ftp_artifacts__deletes_files_folders_and_what_a_dead_client_left(server
 
 
 @pytest.mark.parametrize(
-    "path", ["../other", "/etc/passwd", "a/../../b", "a\nDELE b", "a\x00", f"{ftp_transfer.PARTIAL}1"]
+    "path",
+    [
+        "../other",
+        "/etc/passwd",
+        "a/../../b",
+        "a\nDELE b",
+        "bell\x07",
+        "del\x7f",
+        "next\x85line",
+        "a\x00",
+        f"{ftp_transfer.PARTIAL}1",
+    ],
 )
 def test_ftp_artifacts__stays_below_its_root(server, path):
     with pytest.raises(MlflowException) as error:
