@@ -57,7 +57,10 @@ def self_signed(folder: Path, host: str) -> tuple[Path, Path]:
             .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + datetime.timedelta(days=TRIAL_DAYS))
             .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in sorted(names)]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            # What Python 3.13 and other strict clients ask for.
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(private.public_key()), critical=False)
             .sign(private, hashes.SHA256())
         )
         secret = private.private_bytes(

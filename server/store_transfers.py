@@ -87,6 +87,10 @@ class SecureTransfer(StoreTransfer, TLS_DTPHandler):
         """Begin TLS, with the context of data connections."""
         super().secure_connection(self.context)
 
+    def send(self, data: Any) -> int:
+        """Send; to OpenSSL nothing at all (NLST of an empty folder) is an error, which would end TLS in its midst."""
+        return int(super().send(data)) if data else 0
+
     def handle_error(self) -> None:
         """End a transfer whose TLS broke, with the answer that pyftpdlib leaves out."""
         super().handle_error()

@@ -270,3 +270,17 @@ def test_check__over_tls_trusts_the_certificate_that_it_is_given_and_no_other(se
         assert result.returncode == 1
         assert "cannot log in ([SSL: CERTIFICATE_VERIFY_FAILED]" in result.stdout
         assert len(result.stdout.splitlines()) == 1
+
+
+def test_tls__empty_folder_lists_as_empty(serve):
+    ftp = serve("--self-signed").connect_securely()
+    ftp.mkd("empty")
+    for _ in range(20):  # it failed twice in five
+        assert ftp.nlst("empty") == []
+        assert list(ftp.mlsd("empty")) == []
+
+
+def test_self_signed__holds_under_the_strict_checks_of_python_3_13(serve):
+    strict = ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+    ftp = serve("--self-signed").connect_securely(verify_flags=strict)
+    assert ftp.nlst() == []
