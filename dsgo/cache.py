@@ -27,10 +27,11 @@ def digest(path: Path) -> str:
 def files(root: Path, project: str) -> dict[str, str]:
     """Return {path from the root: digest} of a step's own files and of dsgo's.
 
-    Of the root's own project (promote) only MLproject counts: its code is in dsgo. Caches and hidden files do not.
+    Of the root's own project (promote) only MLproject counts: its code is in dsgo. Caches, hidden files and pages of
+    documentation (.md) do not.
     """
     own = [root / "MLproject"] if project == "." else (root / project).rglob("*")
-    found = [path for path in (*own, *(root / "dsgo").rglob("*")) if path.is_file()]
+    found = [path for path in (*own, *(root / "dsgo").rglob("*")) if path.is_file() and path.suffix != ".md"]
     names = {path.relative_to(root).as_posix(): path for path in found}
     return {
         f"file {name}": digest(path)

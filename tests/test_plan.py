@@ -93,6 +93,15 @@ def test_key__caches_and_hidden_files_do_not_count(root):
     assert keys(root) == before
 
 
+def test_key__a_page_of_documentation_does_not_count(root):
+    before = keys(root)
+    for folder in FOLDERS:
+        with (root / folder / "README.md").open("a") as page:
+            page.write("What is where.\n")
+
+    assert keys(root) == before
+
+
 def test_key__of_a_raw_folder_is_its_content_not_its_path(root, tmp_path):
     write_sample(tmp_path / "one")
     shutil.copytree(tmp_path / "one", tmp_path / "two")
