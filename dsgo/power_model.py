@@ -15,8 +15,8 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 FEATURES = ["windspeed", "temperature", "rad_horizontal", "rad_diffuse"]
 TARGETS = ["solar_GW", "wind_GW"]
-# The one class in a forest that skops does not know by itself: compiled, without code of its own to run.
-TRUSTED = ["sklearn.tree._tree.Tree"]
+# What skops does not know by itself of forests and of gradient boosting: arrays of nodes, without code of their own.
+TRUSTED = ["sklearn.tree._tree.Tree", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
 
 class PowerModel(PythonModel):
