@@ -16,6 +16,7 @@ from dsgo.errors import UserError
 from dsgo.schema import TIME
 
 ARTIFACT = "dataset/dataset.parquet"  # of a process_data run
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ def locate(data: str) -> tuple[str, str | None]:
     """Return (URI or local path, run id or None) of what `data` names; UserError where it names nothing.
 
     `data` is empty (the newest finished process_data run of the experiment), a run id, a URI that MLflow can download,
-    or a local parquet or CSV file.
+    or a local parquet or CSV file; a relative path is looked up in the working directory (the step's own folder) and in
+    the repository, where `mlflow run` is typed.
     """
     if not data:
         run_id = _newest_run()
@@ -41,11 +43,11 @@ def locate(data: str) -> tuple[str, str | None]:
     if re.match(r"[a-z][a-z0-9-]+:/", data):  # at least two letters: C:/ is a Windows drive
         match = re.match(r"runs:/([0-9a-f]{32})/", data)
         return data, match and match[1]
-    path = Path(data).absolute()
-    if not path.is_file():
+    path = next((path for path in (Path(data).absolute(), REPOSITORY / data) if path.is_file()), None)
+    if path is None:
         raise UserError(
-            f"data={data}: there is no file {path}; give a process_data run id, a URI, or a parquet or CSV file "
-            "(its absolute path, for a step runs in its own folder)"
+            f"data={data}: there is no file {Path(data).absolute()}; give a process_data run id, a URI, or a parquet or "
+            "CSV file (absolute, or relative to the repository)"
         )
     return str(path), None
 

@@ -6,6 +6,7 @@ parameters are given as `-P rf.max_depth=12`.
 """
 
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def plan(values: dict[str, str], own: dict[str, dict[str, str]], root: Path, env
         if unknown := [name for name in given if name not in there]:
             raise UserError(f"{step.name} has no parameter {unknown[0]!r}; it has {', '.join(there)}")
         params = _literal(there) | step.params | _literal(own.get(step.name, {}))
-        keys = {f"param {name}": _content(value.format_map(seen)) for name, value in params.items()}
+        keys = {f"param {name}": _content(root, value.format_map(seen)) for name, value in params.items()}
         after = {f"after {name}": seen[name] for name in step.needs}
         parts = {"entry point": step.entry, **keys, **after, **requirements, **cache.files(root, step.project)}
         planned.append(Planned(step, params, parts))
@@ -123,9 +124,12 @@ def _raw_content(source: str) -> str:
     return " ".join(cache.digest(file) for file in find_pair(Path(source)))
 
 
-def _content(value: str) -> str:
+def _content(root: Path, value: str) -> str:
     """Return what a parameter counts as in a key: a file by what is in it, whatever its path."""
-    return cache.digest(Path(value)) if Path(value).is_absolute() and Path(value).is_file() else value
+    with suppress(OSError):  # of a value too long for a file's name
+        if (root / value).is_file():  # `root` does not count where the path is absolute
+            return cache.digest(root / value)
+    return value
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -2,7 +2,7 @@ import mlflow
 import pandas as pd
 import pytest
 
-from dsgo.dataset import load_dataset, read_dataset, split_dataset
+from dsgo.dataset import load_dataset, locate, read_dataset, split_dataset
 from dsgo.errors import UserError
 
 MISSING_RUN = "0123456789abcdef0123456789abcdef"
@@ -51,6 +51,18 @@ def test_load_dataset__takes_a_run_id_every_uri_and_every_local_form(small_datas
         str(tmp_path / "dataset.csv"),
     ):
         pd.testing.assert_frame_equal(load_dataset(data).frame, small_dataset, check_freq=False)
+
+
+def test_locate__finds_a_relative_path_where_the_step_runs_and_where_mlflow_run_is_typed(tmp_path, monkeypatch):
+    repository, step = tmp_path, tmp_path / "process_data"
+    step.mkdir()
+    (repository / "mine.csv").write_text("in the repository")
+    monkeypatch.setattr("dsgo.dataset.REPOSITORY", repository)
+    monkeypatch.chdir(step)
+
+    assert locate("mine.csv") == (str(repository / "mine.csv"), None)
+    (step / "mine.csv").write_text("in the step's folder")
+    assert locate("mine.csv") == (str(step / "mine.csv"), None)
 
 
 def test_load_dataset__says_what_a_wrong_name_lacks(tracking, tmp_path, experiment):

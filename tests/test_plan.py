@@ -120,6 +120,9 @@ def test_key__of_a_data_file_is_its_content_not_its_path(root, tmp_path):
 
     assert one == two
     assert changed(one, other) == ["lr", "promote", "report"]
+    (root / "beside.csv").write_text("b")
+    assert keys(root, {"lr": {"data": "beside.csv"}}) == one
+    assert keys(root, {"lr": {"data": "b" * 300}}) != one
 
 
 def test_plan__leaves_braces_in_a_users_value_as_they_are(root):
