@@ -59,9 +59,9 @@ def newest(step: str) -> Run:
 
 def settings(experiment: str, parents: list[str]) -> dict[str, str]:
     """Return what the browser's storage has to hold: the table of runs shows COLUMNS and the parents' children."""
-    table: dict[str, object] = {"selectedColumns": COLUMNS, "runsExpanded": dict.fromkeys(parents, True), "startTime": "ALL"}
-    table |= {"orderByKey": "attributes.start_time", "orderByAsc": False, "lifecycleFilter": "Active"}
-    table |= {"searchFilter": "", "datasetsFilter": [], "modelVersionFilter": "All Runs"}
+    table: dict[str, object] = {"selectedColumns": COLUMNS, "runsExpanded": dict.fromkeys(parents, True)}
+    table |= {"orderByKey": "attributes.start_time", "orderByAsc": False, "startTime": "ALL"}
+    table |= {"searchFilter": "", "lifecycleFilter": "Active", "datasetsFilter": [], "modelVersionFilter": "All Runs"}
     return SETTINGS | {
         "MLflowLocalStorage-1.1-ExperimentView-1-expandRows": "true",
         f'MLflowLocalStorage-1.1-ExperimentPage-["{experiment}"]-ReactComponentState': json.dumps(table),

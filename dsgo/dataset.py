@@ -46,8 +46,8 @@ def locate(data: str) -> tuple[str, str | None]:
     path = next((path for path in (Path(data).absolute(), REPOSITORY / data) if path.is_file()), None)
     if path is None:
         raise UserError(
-            f"data={data}: there is no file {Path(data).absolute()}; give a process_data run id, a URI, or a parquet or "
-            "CSV file (absolute, or relative to the repository)"
+            f"data={data}: there is no file {Path(data).absolute()}; give a process_data run id, a URI, or a parquet "
+            "or CSV file (absolute, or relative to the repository)"
         )
     return str(path), None
 
