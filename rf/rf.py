@@ -16,11 +16,15 @@ from dsgo.step import run_step, start_run, trainer_options
 from dsgo.training import log_candidate
 
 
+def fit_forest(train: pd.DataFrame, seed: int, n_jobs: int, **params: int) -> RandomForestRegressor:
+    """Return a fitted forest; `params` are RandomForestRegressor's."""
+    return RandomForestRegressor(random_state=seed, n_jobs=n_jobs, **params).fit(train[WEATHER], train[TARGETS])
+
+
 def log_forest(
-    train: pd.DataFrame, test: pd.DataFrame, dataset: Dataset, seed: int, n_jobs: int, **params: int
+    forest: RandomForestRegressor, train: pd.DataFrame, test: pd.DataFrame, dataset: Dataset
 ) -> dict[str, float]:
-    """Fit a forest, log it to the active run and return its hold-out metrics; `params` are RandomForestRegressor's."""
-    forest = RandomForestRegressor(random_state=seed, n_jobs=n_jobs, **params).fit(train[WEATHER], train[TARGETS])
+    """Log a fitted forest to the active run and return its hold-out metrics."""
     spread = np.std([tree.feature_importances_ for tree in forest.estimators_], axis=0)
     bars = figures.importances(WEATHER, forest.feature_importances_, spread)
     return log_candidate(forest, train, test, dataset, importances=bars)
@@ -36,7 +40,7 @@ def main(data: str, split: str, seed: int, **params: int) -> None:
     with start_run("rf"):
         dataset = load_dataset(data)
         train, test = split_dataset(dataset.frame, split)
-        metrics = log_forest(train, test, dataset, seed, n_jobs=-1, **params)
+        metrics = log_forest(fit_forest(train, seed, n_jobs=-1, **params), train, test, dataset)
     print(f"rf: mae {metrics['mae']:.3f} GW, r2 {metrics['r2']:.3f}, skill {metrics['mae_skill']:.3f}")
 
 

@@ -17,7 +17,7 @@ from rich.progress import Progress
 from dsgo.dataset import load_dataset, split_dataset
 from dsgo.step import run_step, start_run, trainer_options
 from dsgo.training import log_dataset
-from rf import log_forest
+from rf import fit_forest, log_forest
 
 
 class Integers(click.ParamType):
@@ -39,18 +39,12 @@ class Integers(click.ParamType):
 @click.option("--max-depth", type=Integers(), default="5,10,15")
 @click.option("--min-samples-leaf", type=Integers(), default="1,5")
 def main(data: str, split: str, seed: int, **lists: list[int]) -> None:
-    """Load once, fit and log each in parallel, compare."""
-    with start_run("rf_sweep") as parent:
+    """Load once, fit in parallel, log each, compare."""
+    with start_run("rf_sweep"):
         dataset = load_dataset(data)
         train, test = split_dataset(dataset.frame, split)
-        log_dataset(dataset)  # before the others do it at once: MLflow's server refuses a dataset that two enter as new
+        log_dataset(dataset)
         combinations = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
-
-        def one(params: dict[str, int]) -> dict[str, float]:
-            name = " ".join(f"{key}={value}" for key, value in params.items())
-            with mlflow.start_run(run_name=name, parent_run_id=parent.info.run_id, tags={"dsgo.step": "rf"}):
-                mlflow.log_params(params | {"split": split, "seed": seed})
-                return params | log_forest(train, test, dataset, seed, n_jobs=1, **params)
 
         rows = []
         with (
@@ -58,8 +52,15 @@ def main(data: str, split: str, seed: int, **lists: list[int]) -> None:
             Progress(disable=not sys.stdout.isatty()) as progress,
         ):
             bar = progress.add_task("forests", total=len(combinations))
-            for future in as_completed([pool.submit(one, params) for params in combinations]):
-                rows.append(future.result())
+            fits = {pool.submit(fit_forest, train, seed, n_jobs=1, **params): params for params in combinations}
+            # Logged one after another: what it parses of Python must not be parsed in two threads at once, or Python
+            # before 3.11.8 and 3.12.2 may end in a SystemError (CPython issue 106905).
+            for fit in as_completed(fits):
+                params = fits.pop(fit)
+                name = " ".join(f"{key}={value}" for key, value in params.items())
+                with mlflow.start_run(run_name=name, nested=True, tags={"dsgo.step": "rf"}):
+                    mlflow.log_params(params | {"split": split, "seed": seed})
+                    rows.append(params | log_forest(fit.result(), train, test, dataset))
                 progress.advance(bar)
         table = pd.DataFrame(rows).sort_values("mae").reset_index(drop=True)
         mlflow.log_table(table, "sweep.json")

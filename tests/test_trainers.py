@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -135,3 +136,25 @@ def test_sweep__is_one_parent_with_a_nested_run_for_each_combination(trained, ml
     table = mlflow.artifacts.load_dict(f"runs:/{parent.info.run_id}/sweep.json")
     maes = [row[table["columns"].index("mae")] for row in table["data"]]
     assert maes == pytest.approx(sorted(run.data.metrics["mae"] for run in children))
+
+
+def test_sweep__logs_one_forest_after_another(tracking, small_dataset, tmp_path, monkeypatch):
+    # Saving and loading a model parses Python, which Python before 3.11.8 cannot do in two threads at once.
+    small_dataset.to_parquet(tmp_path / "dataset.parquet")
+    monkeypatch.syspath_prepend(ROOT / "rf")
+    import sweep
+
+    logging, most = [], []
+
+    def log_forest(*_, **__):
+        logging.append(1)
+        most.append(len(logging))
+        time.sleep(0.1)
+        logging.pop()
+        return {"mae": 1.0, "r2": 1.0, "mae_skill": 1.0}
+
+    monkeypatch.setattr(sweep, "log_forest", log_forest)
+    options = ["--data", str(tmp_path / "dataset.parquet"), "--n-estimators", "2", "--max-depth", "2,3,4"]
+    sweep.main.main([*options, "--min-samples-leaf", "1"], standalone_mode=False)
+
+    assert most == [1, 1, 1]
