@@ -169,7 +169,8 @@ class Reader:
     def read(self, text):
         """Hold what is printed against what the page shows; keep the names that people copy."""
         for line in self.typed(text).splitlines():
-            pattern = r"\s+".join(re.escape(word) for word in line.split()).replace(re.escape("..."), ".*?")
+            pattern = " ".join(re.escape(word) for word in line.split())
+            pattern = pattern.replace(r" \.\.\. ", " .*?").replace(r"\.\.\.", ".*?")
             for name in NAMES:
                 pattern = re.sub(rf"\b{name}\b", f"(?P<{name}>{NAMES[name]})", pattern)
             deadline = time.monotonic() + 10  # of what runs on, an answer may be there before the line about it
