@@ -40,7 +40,7 @@ LEFT_OUT = [
     ("other hosts", "dask scheduler"),
     (
         "the id of a model (tests/test_serving.py serves one)",
-        "mlflow models serve -m ftp://guest:12345@127.0.0.1:2121/artifacts/1/models/m-ID/artifacts -p 8003"
+        "mlflow models serve -m ftp://guest@127.0.0.1:2121/artifacts/1/models/m-ID/artifacts -p 8003"
         " --env-manager local",
     ),
     ("Docker", "mlflow models build-docker -m models:/BestModel/Production -n bestmodel"),

@@ -147,7 +147,7 @@ def test_readme__its_curl_line_is_answered(port):
 def test_serving__the_workshops_ftp_uri_is_served_too(stores, model, free_port, tmp_path):
     client = mlflow.MlflowClient(stores.tracking_uri)
     path = client.get_logged_model(model).artifact_location.removeprefix("mlflow-artifacts:/")
-    uri = f"ftp://guest:12345@127.0.0.1:{stores.ftp_port}/artifacts/{path}"
+    uri = f"ftp://guest@127.0.0.1:{stores.ftp_port}/artifacts/{path}"
 
     with serving(uri, free_port(), stores.tracking_uri, tmp_path / "log") as port:
         assert ask(port, WEATHER, ROW)[0] == 200

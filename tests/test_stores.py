@@ -292,7 +292,7 @@ def test_workshop__two_terminals_work_as_typed(run, serve, tmp_path, free_port, 
     home.mkdir()
     server = run(
         *("-m", "mlflow", "server", "--backend-store-uri", "sqlite:///mlruns.db", "--default-artifact-root"),
-        *(f"ftp://guest:12345@127.0.0.1:{artifact_store.port}/artifacts", "--port", port),
+        *(f"ftp://guest@127.0.0.1:{artifact_store.port}/artifacts", "--port", port),
         cwd=home,
     )
 
@@ -307,5 +307,5 @@ def test_workshop__two_terminals_work_as_typed(run, serve, tmp_path, free_port, 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     monkeypatch.delenv("DSGO_FTP_PASSWORD", raising=False)
     logged = log_and_fetch_model(tmp_path, "workshop")
-    assert logged.info.artifact_uri.startswith(f"ftp://guest:12345@127.0.0.1:{artifact_store.port}/artifacts/")
+    assert logged.info.artifact_uri.startswith(f"ftp://guest@127.0.0.1:{artifact_store.port}/artifacts/")
     assert (artifact_store.root / "artifacts" / logged.info.experiment_id / logged.info.run_id).is_dir()
