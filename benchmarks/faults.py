@@ -29,9 +29,9 @@ from typing import Any
 import click
 import cut_proxy
 import fault_clients
-from readme import write_section
 from rich.console import Console
 from rich.progress import track
+from sections import write_section
 
 SERVER = Path(__file__).resolve().parents[1] / "server" / "ftpserver.py"
 KINDS = {  # what happens to whom

@@ -25,9 +25,9 @@ from typing import Any
 
 import click
 from latency import FAR, linked
-from readme import write_section
 from rich.console import Console
 from rich.progress import track
+from sections import write_section
 
 HERE = Path(__file__).resolve().parent
 SERVER = HERE.parent / "server" / "ftpserver.py"

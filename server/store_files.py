@@ -1,7 +1,8 @@
 """The files of the artifact store: an upload takes its name when it is whole and on the disk, or never.
 
 An upload in flight has a name that TEMPORARY describes, beside its target. No client can list, read or name such a
-file, and what a crash left of them is removed at the next start.
+file, and what a crash left of them is removed at the next start. So it is with UNNAMED, the names that dsgo's client
+uploads to before it renames, except that clients can name them.
 """
 
 import errno
@@ -17,6 +18,7 @@ from pyftpdlib.exceptions import FilesystemError
 from pyftpdlib.filesystems import AbstractedFS
 
 TEMPORARY = re.compile(r"\.upload-[0-9a-f]{32}")
+UNNAMED = re.compile(r"\.partial-[0-9a-f]{32}")
 FLUSH_BYTES = 16 * 2**20  # so much is written between two looks at the disk: bounds a flush, and so the others' wait
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -70,7 +72,8 @@ class Upload(io.FileIO):
         try:
             super().close()
             self.temporary.replace(self.target)
-            flush_folder(self.target.parent)
+            if not UNNAMED.fullmatch(self.target.name):  # its rename will do it
+                flush_folder(self.target.parent)
         finally:
             self.close()
 
@@ -107,7 +110,7 @@ class StoreFiles(AbstractedFS):
             return [
                 entry.name
                 for entry in entries
-                if not TEMPORARY.fullmatch(entry.name) and (not entry.is_symlink() or self.validpath(entry.path))
+                if not is_in_flight(entry.name) and (not entry.is_symlink() or self.validpath(entry.path))
             ]
 
     def mkdir(self, path: str) -> None:
@@ -129,6 +132,11 @@ class StoreFiles(AbstractedFS):
         flush_folder(Path(dst).parent)
 
 
+def is_in_flight(name: str) -> bool:
+    """Tell whether a file of this name has yet to get its own."""
+    return bool(TEMPORARY.fullmatch(name) or UNNAMED.fullmatch(name))
+
+
 def require_room(folder: Path, min_free: int, size: int = 0) -> None:
     """Raise OSError (ENOSPC) if `size` more bytes would leave less than `min_free` free."""
     if shutil.disk_usage(folder).free - size < min_free:
@@ -147,7 +155,7 @@ def flush_folder(folder: Path) -> None:
 
 def remove_leftovers(root: Path) -> int:
     """Remove the temporary files that a crash left below `root`; return how many. Before the server starts."""
-    found = [Path(folder, name) for folder, _, names in os.walk(root) for name in names if TEMPORARY.fullmatch(name)]
+    found = [Path(folder, name) for folder, _, names in os.walk(root) for name in names if is_in_flight(name)]
     for path in found:
         path.unlink(missing_ok=True)
     return len(found)

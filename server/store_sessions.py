@@ -9,11 +9,12 @@ import re
 import socket
 import sys
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL
 from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
-from store_files import FULL, StoreFiles, Upload, require_room
+from store_files import FULL, UNNAMED, StoreFiles, Upload, require_room
 from store_transfers import BROKEN, SecureTransfer, StoreActive, StorePassive, StoreTransfer
 from store_users import Throttle
 
@@ -48,11 +49,13 @@ class StoreSession(FTPHandler):
     _in_dtp_queue: Any
     _out_dtp_queue: Any
     _login_timer: Any = None
+    _unnamed: Any = ()  # uploads that the client has yet to rename; a set from `on_connect` on, which some do not reach
 
     # ---- coming and going
 
     def on_connect(self) -> None:
         """Give the client a while to log in."""
+        self._unnamed = set()
         self._login_timer = self.ioloop.call_later(LOGIN_SECONDS, self._end_stranger, _errback=self.handle_error)
 
     def _end_stranger(self) -> None:
@@ -109,6 +112,11 @@ class StoreSession(FTPHandler):
         if self._login_timer and not self._login_timer.cancelled:
             self._login_timer.cancel()
         super().close()
+
+    def on_disconnect(self) -> None:
+        """Remove what the client uploaded and did not come to rename."""
+        for path in self._unnamed:
+            Path(path).unlink(missing_ok=True)
 
     def ftp_USER(self, line: str) -> None:
         """Take a name, until one has logged in."""
@@ -202,6 +210,18 @@ class StoreSession(FTPHandler):
             stored = super().ftp_STOR(file, mode)
         self.fs.expected = None
         return stored
+
+    def on_file_received(self, file: str) -> None:
+        """Remember an upload that is to be renamed."""
+        if UNNAMED.fullmatch(Path(file).name):
+            self._unnamed.add(file)
+
+    def ftp_RNTO(self, path: str) -> tuple[str, str] | None:
+        """Rename."""
+        renamed: tuple[str, str] | None = super().ftp_RNTO(path)
+        if renamed:
+            self._unnamed.discard(renamed[0])
+        return renamed
 
     def push_dtp_data(self, data: Any, isproducer: bool = False, file: Any = None, cmd: str | None = None) -> None:
         """Send a file byte for byte, whatever TYPE says."""

@@ -291,6 +291,33 @@ def test_upload__leftovers_of_a_killed_server_are_removed_at_the_next_start(serv
     assert "removed 1 uploads that a crash had left unfinished" in server.log.read_text()
 
 
+def test_upload__that_its_client_did_not_come_to_rename_goes_with_the_session(store):
+    """What a killed client of dsgo left: a whole file under a temporary name, which listed, and stayed for ever."""
+    ftp, name = store.log_in(), f".partial-{'0f' * 16}"
+    ftp.storbinary(f"STOR {name}", io.BytesIO(b"new"))
+    assert store.files() == {"file": b"old", name: b"new"}
+    assert ftp.nlst() == ["file"]
+    assert [each for each, _ in ftp.mlsd()] == ["file"]
+    ftp.close()
+    wait_until(lambda: store.files() == {"file": b"old"})
+    ftp = store.log_in()
+    ftp.storbinary(f"STOR {name}", io.BytesIO(b"new"))
+    ftp.rename(name, "file")
+    ftp.close()
+    store.log_in()
+    assert store.files() == {"file": b"new"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_upload__not_yet_renamed_is_removed_after_a_kill_of_the_server(serve):
+    server = serve()
+    server.connect().storbinary(f"STOR .partial-{'0f' * 16}", io.BytesIO(b"new"))
+    server.end()
+    server.start()
+    server.wait()
+    assert server.files() == {}
+
+
 def test_upload__rename_replaces_in_one_step(store):
     ftp = store.log_in()
     ftp.storbinary("STOR new", io.BytesIO(b"new"))
