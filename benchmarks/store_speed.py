@@ -9,7 +9,6 @@ round in another order; a figure is the median of the rounds. What takes over te
 
 import json
 import os
-import random
 import secrets
 import shutil
 import signal
@@ -185,7 +184,7 @@ def main(rounds: int, megabytes: int, folder: str | None, only_print: bool) -> N
             for name, number, size in (("small", 200, 10_000), ("big", 1, megabytes * 1_000_000)):
                 (local / name).mkdir(parents=True)
                 for each in range(number):
-                    (local / name / f"file{each:03}").write_bytes(random.randbytes(size))
+                    (local / name / f"file{each:03}").write_bytes(os.urandom(size))
             place = Place(stack, home, local, is_far)
             label = f"{place.round_trip * 1000:.0f} ms" if is_far else "loopback"
             found: Seconds = defaultdict(list)
