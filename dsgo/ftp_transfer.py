@@ -146,11 +146,11 @@ class Download:
         with self.partial.open("ab") as file:
             there = file.tell()
             is_same = modified[0] == "2" and [size, modified] == self._version and there <= whole
-            if there and not (is_same and self._can_go_on(connection, there)):
+            is_all = is_same and there == whole > 0  # and REST, without the transfer, would be the next file's offset
+            if there and not (is_all or (is_same and self._can_go_on(connection, there))):
                 file.truncate(0)
-                there = 0
             self._version = [size, modified]
-            if there < whole or not whole:
+            if not is_all:
                 connection.retrieve(passive, f"RETR {self.path}", file.write)
             received = file.tell()
         if received != whole:

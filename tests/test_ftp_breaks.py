@@ -153,6 +153,17 @@ def test_download__broken_off_goes_on_where_it_was(tmp_path, back):
         assert [path.name for path in back.iterdir()] == ["a.bin"]
 
 
+def test_download__broken_off_at_its_very_end_leaves_no_offset_for_the_next_file(tmp_path, back):
+    """An offset left with the server had the next file begin there, and then go on to a whole length, torn."""
+    with odd_server(tmp_path / "root", data=cut(len(CONTENT))) as server:
+        (server.root / "a.bin").write_bytes(CONTENT)
+        (server.root / "b.bin").write_bytes(os.urandom(len(CONTENT)) + CONTENT)
+        for name in ("a.bin", "b.bin"):
+            repository(server).download_artifacts(name, str(back))
+            assert (back / name).read_bytes() == (server.root / name).read_bytes()
+        assert count(server, "RETR") == 2
+
+
 @pytest.mark.parametrize("lacks", ["REST", "MDTM"])
 def test_download__broken_off_begins_again_where_it_cannot_go_on(tmp_path, back, lacks):
     with odd_server(tmp_path / "root", data=cut(50_000), **without(lacks)) as server:
