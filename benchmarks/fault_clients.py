@@ -25,7 +25,7 @@ from dsgo import ftp_artifacts, ftp_connection
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 SMALL = [f"many/file{number:02}" for number in range(40)]
 BIG = [f"big/file{number}" for number in range(3)]
-SILENCE = 2  # seconds after which our client gives up a silent server: 30 would make the benchmark long
+SILENCE = 1  # seconds after which our client gives up a silent server: its own 30 would make the benchmark long
 TEMPORARY = (".upload-", ".partial-")
 
 
@@ -50,7 +50,6 @@ def repository(client: str, uri: str) -> ArtifactRepository:
     """Return MLflow's own client, or ours (also for what foreign clients stored)."""
     if client == "mlflow":
         return ftp_artifact_repo.FTPArtifactRepository(uri)
-    ftp_connection.TIMEOUT = SILENCE
     return ftp_artifacts.FTPArtifactRepository(uri)
 
 
@@ -115,6 +114,7 @@ def upload_on(client: str, uri: str, home: Path, first: int, seed: str, busy: An
     `busy` is 1 while a transfer is under way. What fails is written to home/errors and not tried again.
     """
     os.setsid()  # so that curl and lftp are killed with it
+    ftp_connection.TIMEOUT = SILENCE
     chance, version = random.Random(seed), first
     store = uploader(client, uri, home)
     with (home / "journal").open("ab", buffering=0) as journal, (home / "errors").open("a") as errors:
@@ -135,9 +135,18 @@ def upload_on(client: str, uri: str, home: Path, first: int, seed: str, busy: An
             shutil.rmtree(local)
 
 
+def fill(client: str, uri: str, home: Path) -> None:
+    """Upload the first version of every file."""
+    for names in (SMALL, BIG):
+        folder = names[0].split("/")[0]
+        write_files(names, 1, home / folder)
+        repository(client, uri).log_artifacts(str(home / folder), folder)
+
+
 def download_on(client: str, uri: str, home: Path, first: int, seed: str, busy: Any, stop: Any) -> None:
     """Download until `stop`; home/downloads gets a line for each file that is there then: its name, whole or torn."""
     os.setsid()
+    ftp_connection.TIMEOUT = SILENCE
     chance, store = random.Random(seed), repository(client, uri)
     with (home / "downloads").open("a") as journal, (home / "errors").open("a") as errors:
         for number in range(first, first + 100_000):
