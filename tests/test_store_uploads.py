@@ -71,7 +71,7 @@ def test_upload__client_that_dies_leaves_the_old_file(store):
         for connection in (ftp.sock, data):  # as a killed process does: no goodbye of FTP or TLS
             socket.socket(fileno=connection.detach()).close()
         gone(store)
-    assert "'/file' not done" in store.log.read_text()
+    wait_until(lambda: "'/file' not done" in store.log.read_text())  # logged after the file is gone
 
 
 def test_upload__killed_client_leaves_the_old_file(store, tmp_path):
