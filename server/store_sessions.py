@@ -6,23 +6,17 @@ when it did, the size it announced (ALLO), if any, is what came, and all of it i
 
 import logging
 import re
+import select
 import socket
-import sys
-import unicodedata
 from pathlib import Path
 from typing import Any
 
-from OpenSSL import SSL
 from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
 from store_files import FULL, UNNAMED, StoreFiles, Upload, require_room
+from store_guard import GuardedSession
 from store_transfers import BROKEN, SecureTransfer, StoreActive, StorePassive, StoreTransfer
-from store_users import Throttle
 
 logger = logging.getLogger("pyftpdlib")
-LOGIN_SECONDS = 20  # from the connection to the end of the login
-IDLE_SECONDS = 300  # between two commands
-COMMAND_BYTES = 2048  # pyftpdlib's own bound
-UNREAD_ANSWERS = 250  # so many wait for a client that reads none
 # STOU's path is not held against the root by pyftpdlib, APPE and REIN lose sight of uploads, the last two change files.
 DROPPED = {"STOU", "APPE", "REIN", "SITE CHMOD", "MFMT"}
 TRANSFERS = {"STOR", "RETR", "LIST", "NLST", "MLSD"}
@@ -31,7 +25,7 @@ NO_ROOM = "452 There is not enough room in the store; nothing was stored."
 ABORT = re.compile(rb"(?:^|\n)[\xf0-\xff]*ABOR\r?(?:\n|$)", re.IGNORECASE)  # Telnet's interrupt may come before it
 
 
-class StoreSession(FTPHandler):
+class StoreSession(GuardedSession):
     """A control connection."""
 
     dtp_handler = StoreTransfer
@@ -39,136 +33,23 @@ class StoreSession(FTPHandler):
     passive_dtp = StorePassive
     abstracted_fs = StoreFiles
     proto_cmds = {name: about for name, about in FTPHandler.proto_cmds.items() if name not in DROPPED}  # noqa: RUF012
-    banner = "Artifact store ready."
-    timeout = IDLE_SECONDS
     log_cmds_list = ["DELE", "RNFR", "RNTO", "MKD", "RMD", "XMKD", "XRMD"]  # noqa: RUF012
-    throttle = Throttle()
 
-    _answering = False
-    _length = 0  # bytes of the command that is arriving
     _in_dtp_queue: Any
     _out_dtp_queue: Any
-    _login_timer: Any = None
     _unnamed: Any = ()  # uploads that the client has yet to rename; a set from `on_connect` on, which some do not reach
 
-    # ---- coming and going
-
     def on_connect(self) -> None:
-        """Give the client a while to log in."""
+        """Begin the session."""
+        super().on_connect()
         self._unnamed = set()
-        self._login_timer = self.ioloop.call_later(LOGIN_SECONDS, self._end_stranger, _errback=self.handle_error)
-
-    def _end_stranger(self) -> None:
-        if not self.authenticated:
-            self.handle_timeout()
-
-    def handle_timeout(self) -> None:
-        """End the session; pyftpdlib would wait until the client has read all answers, which may be never."""
-        super().handle_timeout()
-        if self.connected:
-            self.close()
-
-    def add_channel(self, map: Any = None, events: Any = None) -> None:
-        """Listen to the client (again, after a wrong password); not if the session has ended meanwhile.
-
-        Its file number may be another session's by then, which nobody would listen to any more.
-        """
-        if not self._closed:
-            super().add_channel(map, events)
-
-    def log_exception(self, instance: Any) -> None:
-        """Log an exception; in TLS it is the client's, and worth a line."""
-        if isinstance(sys.exception(), SSL.Error):
-            self.log("TLS broke.")
-        else:
-            super().log_exception(instance)
-
-    def push(self, data: str) -> None:
-        """Send an answer. It may find the client gone: see `close`."""
-        self._answering = True
-        try:
-            super().push(data)
-        except (SSL.Error, OSError):  # broken, or not listened to any more (after QUIT)
-            self.close()
-        finally:
-            self._answering = False
-
-    def handle_close(self) -> None:
-        """End the session; an error in doing so would end the server."""
-        try:
-            super().handle_close()
-        except Exception:
-            self.handle_error()
-
-    def close(self) -> None:
-        """End the session; commands that were sent ahead are not heard.
-
-        Not in the midst of an answer: the command or transfer that gives it goes on as if the session were there.
-        """
-        self.ac_in_buffer = b""
-        if self._answering:
-            self.ioloop.call_later(0, self.close, _errback=self.handle_error)
-            return
-        if self._login_timer and not self._login_timer.cancelled:
-            self._login_timer.cancel()
-        super().close()
 
     def on_disconnect(self) -> None:
         """Remove what the client uploaded and did not come to rename."""
         for path in self._unnamed:
             Path(path).unlink(missing_ok=True)
 
-    def ftp_USER(self, line: str) -> None:
-        """Take a name, until one has logged in."""
-        if self.authenticated:
-            self.respond("503 Already logged in.")
-        else:
-            super().ftp_USER(line)
-
-    def ftp_PASS(self, line: str) -> None:
-        """Take a password, unless too many wrong ones came from this address."""
-        if wait := self.throttle.wait(self.remote_ip):
-            self.respond(f"421 Too many failed logins from your address: try again in {wait} seconds.")
-            self.close_when_done()
-        else:
-            super().ftp_PASS(line)
-
-    def handle_auth_failed(self, msg: str, password: str) -> None:
-        """Count a wrong password at once; pyftpdlib answers after a pause, and guesses sent ahead are not heard."""
-        self.throttle.failed(self.remote_ip)
-        super().handle_auth_failed(msg, password)
-        self.ac_in_buffer = b""
-
     # ---- commands
-
-    def collect_incoming_data(self, data: bytes) -> None:
-        """Collect a command; pyftpdlib refuses what is too long, and would take the rest of it for the next one."""
-        if self._length <= COMMAND_BYTES:
-            super().collect_incoming_data(data)
-        self._length += len(data)
-
-    def found_terminator(self) -> None:
-        """Take a command, unless it was refused already; end a session that goes on sending and reads no answer."""
-        length, self._length = self._length, 0
-        if len(self.producer_fifo) > UNREAD_ANSWERS:
-            self.log("The client does not read its answers.")
-            self.close()
-        elif length <= COMMAND_BYTES:
-            super().found_terminator()
-
-    def decode(self, bytes: bytes) -> str:
-        """Decode a command; what is not UTF-8 becomes one that is refused, not a file of another name."""
-        try:
-            return bytes.decode()
-        except UnicodeDecodeError:  # ABOR comes after Telnet's interrupt, which is no UTF-8
-            return "ABOR" if bytes[-4:].upper() == b"ABOR" else "\0"
-
-    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
-        """Refuse control characters: a line break in a name would forge a line of a listing or the log."""
-        if any(unicodedata.category(char) == "Cc" for char in line):
-            self.respond("501 Commands and names are UTF-8 without control characters.")
-        else:
-            super().pre_process_command(line, cmd, arg)
 
     def process_command(self, cmd: str, *args: Any, **kwargs: Any) -> None:
         """Refuse a transfer while another is going on: pyftpdlib would write on into the second one's file.
@@ -260,6 +141,11 @@ class StoreSession(FTPHandler):
 
     def _hung_up(self) -> bool:
         """Tell whether the client has closed the control connection, or asks to abort."""
+        if hasattr(select, "POLLRDHUP"):  # Linux sees that it is closed behind commands that wait to be read, too
+            poll = select.poll()
+            poll.register(self.socket.fileno(), select.POLLRDHUP)
+            if poll.poll(0):
+                return True
         try:
             with socket.fromfd(self.socket.fileno(), self.socket.family, socket.SOCK_STREAM) as control:
                 waiting = control.recv(4096, socket.MSG_PEEK)

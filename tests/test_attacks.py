@@ -508,8 +508,8 @@ IMPATIENT = (
     "import pathlib, runpy, sys\n"
     "del sys.argv[:2]\n"
     "sys.path.insert(0, str(pathlib.Path(sys.argv[0]).parent))\n"
-    "import store_sessions, store_transfers\n"
-    "store_sessions.LOGIN_SECONDS = store_transfers.StoreTransfer.timeout = 1\n"
+    "import store_guard, store_transfers\n"
+    "store_guard.LOGIN_SECONDS = store_transfers.StoreTransfer.timeout = 1\n"
     "runpy.run_path(sys.argv[0], run_name='__main__')",
 )
 

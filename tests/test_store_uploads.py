@@ -122,6 +122,22 @@ def test_upload__aborted_leaves_the_old_file(store):
     assert ftp.getmultiline().startswith("426")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what waits to be read hides the closing")
+def test_upload__client_that_dies_behind_a_command_leaves_the_old_file(serve):
+    server = serve()
+    server.connect().storbinary("STOR file", io.BytesIO(b"old"))
+    ftp = server.connect()
+    with half_an_upload(server, ftp) as data:
+        os.kill(server.process.pid, signal.SIGSTOP)  # so that it finds all at once
+        try:
+            data.close()
+            ftp.putcmd("NOOP")
+            ftp.close()
+        finally:
+            os.kill(server.process.pid, signal.SIGCONT)
+        gone(server)
+
+
 def test_upload__next_command_that_waits_already_does_not_abort(serve):
     server = serve()
     ftp = server.connect()

@@ -24,8 +24,8 @@ IMPATIENT = (
     "import pathlib, runpy, sys\n"
     "del sys.argv[:2]\n"
     "sys.path.insert(0, str(pathlib.Path(sys.argv[0]).parent))\n"
-    "import store_sessions\n"
-    "store_sessions.LOGIN_SECONDS = 1\n"
+    "import store_guard\n"
+    "store_guard.LOGIN_SECONDS = 1\n"
     "runpy.run_path(sys.argv[0], run_name='__main__')",
 )
 

@@ -1,0 +1,142 @@
+"""What holds for every session with the artifact store before it comes to files: who comes in, and what a command is.
+
+pyftpdlib serves all sessions in one thread, so each must end in order, whatever its client sends or leaves unread.
+"""
+
+import sys
+import unicodedata
+from typing import Any
+
+from OpenSSL import SSL
+from pyftpdlib.handlers import FTPHandler
+from store_users import Throttle
+
+LOGIN_SECONDS = 20  # from the connection to the end of the login
+IDLE_SECONDS = 300  # between two commands
+COMMAND_BYTES = 2048  # pyftpdlib's own bound
+UNREAD_ANSWERS = 250  # so many wait for a client that reads none
+
+
+class GuardedSession(FTPHandler):
+    """A control connection with bounds."""
+
+    banner = "Artifact store ready."
+    timeout = IDLE_SECONDS
+    throttle = Throttle()
+
+    _answering = False
+    _length = 0  # bytes of the command that is arriving
+    _login_timer: Any = None
+
+    # ---- coming and going
+
+    def on_connect(self) -> None:
+        """Give the client a while to log in."""
+        self._login_timer = self.ioloop.call_later(LOGIN_SECONDS, self._end_stranger, _errback=self.handle_error)
+
+    def _end_stranger(self) -> None:
+        if not self.authenticated:
+            self.handle_timeout()
+
+    def handle_timeout(self) -> None:
+        """End the session; pyftpdlib would wait until the client has read all answers, which may be never."""
+        super().handle_timeout()
+        if self.connected:
+            self.close()
+
+    def add_channel(self, map: Any = None, events: Any = None) -> None:
+        """Listen to the client (again, after a wrong password); not if the session has ended meanwhile.
+
+        Its file number may be another session's by then, which nobody would listen to any more.
+        """
+        if not self._closed:
+            super().add_channel(map, events)
+
+    def log_exception(self, instance: Any) -> None:
+        """Log an exception; in TLS it is the client's, and worth a line."""
+        if isinstance(sys.exception(), SSL.Error):
+            self.log("TLS broke.")
+        else:
+            super().log_exception(instance)
+
+    def push(self, data: str) -> None:
+        """Send an answer. It may find the client gone: see `close`."""
+        self._answering = True
+        try:
+            super().push(data)
+        except (SSL.Error, OSError):  # broken, or not listened to any more (after QUIT)
+            self.close()
+        finally:
+            self._answering = False
+
+    def handle_close(self) -> None:
+        """End the session; an error in doing so would end the server."""
+        try:
+            super().handle_close()
+        except Exception:
+            self.handle_error()
+
+    def close(self) -> None:
+        """End the session; commands that were sent ahead are not heard.
+
+        Not in the midst of an answer: the command or transfer that gives it goes on as if the session were there.
+        """
+        self.ac_in_buffer = b""
+        if self._answering:
+            self.ioloop.call_later(0, self.close, _errback=self.handle_error)
+            return
+        if self._login_timer and not self._login_timer.cancelled:
+            self._login_timer.cancel()
+        super().close()
+
+    def ftp_USER(self, line: str) -> None:
+        """Take a name, until one has logged in."""
+        if self.authenticated:
+            self.respond("503 Already logged in.")
+        else:
+            super().ftp_USER(line)
+
+    def ftp_PASS(self, line: str) -> None:
+        """Take a password, unless too many wrong ones came from this address."""
+        if wait := self.throttle.wait(self.remote_ip):
+            self.respond(f"421 Too many failed logins from your address: try again in {wait} seconds.")
+            self.close_when_done()
+        else:
+            super().ftp_PASS(line)
+
+    def handle_auth_failed(self, msg: str, password: str) -> None:
+        """Count a wrong password at once; pyftpdlib answers after a pause, and guesses sent ahead are not heard."""
+        self.throttle.failed(self.remote_ip)
+        super().handle_auth_failed(msg, password)
+        self.ac_in_buffer = b""
+
+    # ---- commands
+
+    def collect_incoming_data(self, data: bytes) -> None:
+        """Collect a command; pyftpdlib refuses what is too long, and would take the rest of it for the next one."""
+        if self._length <= COMMAND_BYTES:
+            super().collect_incoming_data(data)
+        self._length += len(data)
+
+    def found_terminator(self) -> None:
+        """Take a command, unless it was refused already; end a session that goes on sending and reads no answer."""
+        length, self._length = self._length, 0
+        if len(self.producer_fifo) > UNREAD_ANSWERS:
+            self.log("The client does not read its answers.")
+            self.close()
+        elif length <= COMMAND_BYTES:
+            super().found_terminator()
+
+    def decode(self, bytes: bytes) -> str:
+        """Decode a command; what is not UTF-8 becomes one that is refused, not a file of another name."""
+        try:
+            return bytes.decode()
+        except UnicodeDecodeError:  # ABOR comes after Telnet's interrupt, which is no UTF-8
+            return "ABOR" if bytes[-4:].upper() == b"ABOR" else "\0"
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        """Refuse control characters: a line break in a name would forge a line of a listing or the log."""
+        if any(unicodedata.category(char) == "Cc" for char in line):
+            self.respond("501 Commands and names are UTF-8 without control characters.")
+        else:
+            super().pre_process_command(line, cmd, arg)
