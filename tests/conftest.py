@@ -21,7 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+# Minutes each: begun first, so that the other process has something left to do meanwhile.
+LONG = ["test_readme.py", "test_notebooks.py", "test_workflow.py", "test_stores_load.py"]
+
+
 def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     if (SHARED_DATA / "germany.csv").exists():
         return
     skip = pytest.mark.skip(reason=f"real data is not here ({SHARED_DATA}/germany.csv)")
