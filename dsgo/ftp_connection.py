@@ -112,9 +112,7 @@ class Connection(Control):
         except OSError as error:
             if not _is_of_network(error):
                 raise
-            self._finish(
-                ftp_control.TIMEOUT
-            )  # the server hung up on the data: this raises its reason, a full disk for one
+            self._finish(ftp_control.TIMEOUT)  # the server hung up on the data: this raises its reason, as a full disk
             raise Lost(reason(error)) from error
         self._finish(ftp_control.TIMEOUT + size / SLOWEST)
         return sent

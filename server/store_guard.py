@@ -9,6 +9,7 @@ from typing import Any
 
 from OpenSSL import SSL
 from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.ioloop import AsyncChat
 from store_users import Throttle
 
 LOGIN_SECONDS = 20  # from the connection to the end of the login
@@ -17,7 +18,18 @@ COMMAND_BYTES = 2048  # pyftpdlib's own bound
 UNREAD_ANSWERS = 250  # so many wait for a client that reads none
 
 
-class GuardedSession(FTPHandler):
+class EndsInOrder(AsyncChat):
+    """A connection of either kind."""
+
+    def handle_close(self) -> None:
+        """End it; an error in doing so is logged and ends this connection (`handle_error`), not the server."""
+        try:
+            super().handle_close()
+        except Exception:
+            self.handle_error()
+
+
+class GuardedSession(EndsInOrder, FTPHandler):
     """A control connection with bounds."""
 
     banner = "Artifact store ready."
@@ -68,13 +80,6 @@ class GuardedSession(FTPHandler):
             self.close()
         finally:
             self._answering = False
-
-    def handle_close(self) -> None:
-        """End the session; an error in doing so would end the server."""
-        try:
-            super().handle_close()
-        except Exception:
-            self.handle_error()
 
     def close(self) -> None:
         """End the session; commands that were sent ahead are not heard.

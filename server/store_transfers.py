@@ -11,6 +11,7 @@ from OpenSSL import SSL
 from pyftpdlib.handlers import DTPHandler, TLS_DTPHandler
 from pyftpdlib.handlers.ftp.dispatchers import ActiveDTP, PassiveDTP
 from store_files import Upload
+from store_guard import EndsInOrder
 
 STALLED_SECONDS = 60  # without a byte in a transfer
 BUFFER = 2**18
@@ -38,7 +39,7 @@ class StoreActive(ActiveDTP):
         self._closed = True
 
 
-class StoreTransfer(DTPHandler):
+class StoreTransfer(EndsInOrder, DTPHandler):
     """A data connection."""
 
     timeout = STALLED_SECONDS
@@ -55,13 +56,6 @@ class StoreTransfer(DTPHandler):
         super().handle_read_event()
         if isinstance(self.file_obj, Upload) and self.file_obj.problem and not self.file_obj.closed:
             self.handle_close()
-
-    def handle_close(self) -> None:
-        """End the transfer; an error in doing so would end the server."""
-        try:
-            super().handle_close()
-        except Exception:
-            self.handle_error()
 
     def close(self) -> None:
         """End the transfer: now an upload takes its name, or leaves nothing."""

@@ -63,20 +63,26 @@ def serve(tmp_path):
         server.end()
 
 
-@pytest.fixture(scope="session")
-def stores(tmp_path_factory):
-    """Both stores, running (`dsgo.stores.Stores`): one pair for each test process. It sets no environment."""
+@contextlib.contextmanager
+def new_stores(home, direct=False):
+    """Both stores on free ports; tried again where another test process was quicker to take one."""
     for attempt in range(3):
         with contextlib.ExitStack() as stack:
-            home = tmp_path_factory.mktemp("stores")
             try:
-                running = stack.enter_context(running_stores(home, pick_free_port(), pick_free_port()))
+                stores = stack.enter_context(running_stores(home, pick_free_port(), pick_free_port(), direct))
             except click.ClickException:
                 if attempt == 2:
                     raise
-                continue  # another test process was quicker to take one of the ports
-            yield running
+                continue
+            yield stores
             return
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory):
+    """Both stores, running (`dsgo.stores.Stores`): one pair for each test process. It sets no environment."""
+    with new_stores(tmp_path_factory.mktemp("stores")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -19,6 +19,17 @@ FULL_DISK = (
     "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
     "os.execv(sys.argv[1], sys.argv[1:])",
 )
+# Started before the server: what may take long takes a second.
+IMPATIENT = (
+    sys.executable,
+    "-c",
+    "import pathlib, runpy, sys\n"
+    "del sys.argv[:2]\n"
+    "sys.path.insert(0, str(pathlib.Path(sys.argv[0]).parent))\n"
+    "import store_guard, store_transfers\n"
+    "store_guard.LOGIN_SECONDS = store_transfers.StoreTransfer.timeout = 1\n"
+    "runpy.run_path(sys.argv[0], run_name='__main__')",
+)
 
 
 def environment(password=None):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from ftp_server import Server, wait_until
+from ftp_server import IMPATIENT, Server, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="all of 127.0.0.0/8 is this machine on Linux alone")
 
@@ -499,19 +499,6 @@ def test_connections__are_bounded_by_the_files_that_the_system_grants(serve):
         wait_until(lambda: "Too many connections" in server.log.read_text())
     wait_until(lambda: len(psutil.Process(server.process.pid).net_connections()) == 1)
     is_clean(server)
-
-
-# Started before the server: what may take long takes a second.
-IMPATIENT = (
-    sys.executable,
-    "-c",
-    "import pathlib, runpy, sys\n"
-    "del sys.argv[:2]\n"
-    "sys.path.insert(0, str(pathlib.Path(sys.argv[0]).parent))\n"
-    "import store_guard, store_transfers\n"
-    "store_guard.LOGIN_SECONDS = store_transfers.StoreTransfer.timeout = 1\n"
-    "runpy.run_path(sys.argv[0], run_name='__main__')",
-)
 
 
 def test_connections__half_commands_half_handshakes_and_unread_answers_are_ended(serve):

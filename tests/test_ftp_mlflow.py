@@ -6,11 +6,10 @@ import subprocess
 import sys
 import time
 
-import click
 import mlflow
 import pytest
 import requests
-from conftest import pick_free_port
+from conftest import new_stores, pick_free_port
 from foreign_servers import make_certificate
 from ftp_server import SECRET, wait_until
 from mlflow.exceptions import MlflowException
@@ -19,7 +18,6 @@ from odd_server import odd_server
 
 from dsgo.processes import APART, kill_tree
 from dsgo.proxied_artifacts import ProxiedArtifactRepository
-from dsgo.stores import running_stores
 
 
 class Echo(mlflow.pyfunc.PythonModel):
@@ -43,21 +41,6 @@ def collect_garbage(home, tracking_uri):
     command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", f"sqlite:///{home}/mlruns.db"]
     environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-
-@contextlib.contextmanager
-def new_stores(home, direct):
-    """Both stores on free ports; tried again where another test process was quicker to take one."""
-    for attempt in range(3):
-        with contextlib.ExitStack() as stack:
-            try:
-                stores = stack.enter_context(running_stores(home, pick_free_port(), pick_free_port(), direct))
-            except click.ClickException:
-                if attempt == 2:
-                    raise
-                continue
-            yield stores
-            return
 
 
 @pytest.mark.parametrize("direct", [False, True], ids=["proxied", "direct"])

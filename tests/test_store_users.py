@@ -11,23 +11,11 @@ import sys
 import time
 
 import pytest
-from ftp_server import SECRET, SERVER, environment, wait_until
+from ftp_server import IMPATIENT, SECRET, SERVER, environment, wait_until
 
 sys.path.append(str(SERVER))
 import store_users
 from store_users import Throttle
-
-# Started before the server: it waits a second for a login.
-IMPATIENT = (
-    sys.executable,
-    "-c",
-    "import pathlib, runpy, sys\n"
-    "del sys.argv[:2]\n"
-    "sys.path.insert(0, str(pathlib.Path(sys.argv[0]).parent))\n"
-    "import store_guard\n"
-    "store_guard.LOGIN_SECONDS = 1\n"
-    "runpy.run_path(sys.argv[0], run_name='__main__')",
-)
 
 
 def add(file, name, *options, password=SECRET):
