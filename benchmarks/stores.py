@@ -33,7 +33,7 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from dsgo.backup import IN_FLIGHT
-from dsgo.processes import APART, kill_tree
+from dsgo.base.processes import APART, kill_tree
 
 CALL_SECONDS = 300  # that a call may be tried again, on a machine under load
 UP_SECONDS = 180  # that `dsgo up` has to come up

@@ -16,7 +16,7 @@ from dash import Dash
 
 import live
 from downloads import add_downloads
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.stores import interruptible
 
 HERE = Path(__file__).resolve().parent

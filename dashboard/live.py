@@ -22,8 +22,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo import registry
+from dsgo.base.errors import UserError
 from dsgo.dataset import load_dataset
-from dsgo.errors import UserError
 from dsgo.models import first_line, load_model
 from dsgo.schema import COLUMNS, TARGETS
 from dsgo.tracking import require_server

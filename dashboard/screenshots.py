@@ -16,7 +16,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
 from browser import browser, find_browser
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 
 PAGES = {
     "overview": "/",

@@ -15,7 +15,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
 from browser import browser, find_browser
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.registry import MODEL
 from screenshots import SECONDS, compress
 

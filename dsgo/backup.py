@@ -21,9 +21,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
+from dsgo.base.files import Advance, sync, transfer, written_whole
 from dsgo.home import DATABASE, FILES, RESTORED, AlreadyUpError, holding, put_into_place
-from dsgo.whole import Advance, sync, transfer, written_whole
 
 MANIFEST = "manifest.json"
 FORMAT = 1  # of the manifest

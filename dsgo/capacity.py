@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.schema import CAPACITY, CAPACITY_AT_YEAR_END, TARGETS
 
 MOST_GW = 1000.0  # more than any country has of a kind; beyond it the unit is wrong

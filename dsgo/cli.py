@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 
 PORT = click.IntRange(1, 65535)
 

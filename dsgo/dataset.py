@@ -12,7 +12,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from sklearn.model_selection import train_test_split
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.schema import TIME
 
 ARTIFACT = "dataset/dataset.parquet"  # of a process_data run

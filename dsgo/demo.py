@@ -15,7 +15,7 @@ from mlflow.exceptions import ExecutionException
 from rich.console import Console
 from rich.table import Table
 
-from dsgo.processes import APART, kill_tree
+from dsgo.base.processes import APART, kill_tree
 from dsgo.stores import StoreError, Stores
 from dsgo.workflow import ROOT, TRAINERS
 

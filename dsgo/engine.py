@@ -24,8 +24,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.projects.utils import load_project
 
-from dsgo.errors import UserError
-from dsgo.processes import APART, kill_tree
+from dsgo.base.errors import UserError
+from dsgo.base.processes import APART, kill_tree
 from dsgo.project import Source
 
 HEARTBEAT = "dsgo.heartbeat"

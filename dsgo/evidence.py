@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.gate import Evidence
 from dsgo.metrics import baseline, scores
 from dsgo.models import first_line, load_model

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 
 FILES = "store"
 DATABASE = "mlruns.db"

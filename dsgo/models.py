@@ -5,7 +5,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PyFuncModel
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 
 LOADER = "mlflow.pyfunc.loaders.code_model"  # "models from code": MLflow's only loader that needs no pickle
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 
 
 def make_folder(folder: Path) -> Path:

@@ -7,8 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dsgo.errors import UserError
-from dsgo.processes import kill_tree
+from dsgo.base.errors import UserError
+from dsgo.base.processes import kill_tree
 
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge"]
 PLACES = [  # where macOS and Windows keep them, off the PATH

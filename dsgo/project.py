@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from filelock import FileLock
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 
 GIT_SECONDS = 300  # a clone that takes longer hangs
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER
 
 TOLERANCE = 1.05  # power may exceed the installed capacity by 5%: capacity is known by the day or the year only

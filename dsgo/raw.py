@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.schema import CAPACITY, TARGETS, TIME, WEATHER
 
 POWER_NAME = r"time_series_60min_singleindex(_filtered)?"

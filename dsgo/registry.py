@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.models import model_info
 
 MODEL = "BestModel"

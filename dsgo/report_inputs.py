@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo import registry
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.gate import figure_text
 from dsgo.models import load_model, model_info
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from dsgo import registry
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.models import first_line, load_model
 from dsgo.schema import TARGETS, TIME
 

@@ -12,7 +12,7 @@ import psutil
 import requests
 from mlflow.exceptions import MlflowException
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.tracking import require_server
 
 _project_run: str | None = None  # the run that `mlflow run` began; mlflow.start_run takes the variable away

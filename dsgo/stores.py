@@ -28,9 +28,9 @@ from pathlib import Path
 import click
 import psutil
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
+from dsgo.base.processes import APART
 from dsgo.home import DATABASE, FILES, holding, read_state
-from dsgo.processes import APART
 
 SERVER = Path(__file__).resolve().parents[1] / "server"
 HOST = "127.0.0.1"

@@ -9,7 +9,7 @@ from mlflow.store.tracking.rest_store import RestStore
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 
 SECONDS = 5  # a server that is up answers /health in milliseconds
 

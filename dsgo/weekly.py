@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.schema import CAPACITY, TARGETS
 
 PREDICTED = ["solar_predicted_GW", "wind_predicted_GW"]

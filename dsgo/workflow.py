@@ -14,7 +14,7 @@ import click
 import mlflow
 
 from dsgo import cache
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.gate import METRICS
 from dsgo.project import Source, defaults
 from dsgo.raw import find_pair

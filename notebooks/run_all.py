@@ -12,8 +12,8 @@ import click
 import nbformat
 
 from dsgo import registry
-from dsgo.errors import UserError
-from dsgo.notebook import execute
+from dsgo.base.errors import UserError
+from dsgo.base.notebook import execute
 from dsgo.stores import interruptible
 from dsgo.tracking import require_tracking
 

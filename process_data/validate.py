@@ -7,9 +7,9 @@ file).
 import click
 import pandas as pd
 
+from dsgo.base.errors import UserError
 from dsgo.contract import violations
 from dsgo.dataset import fetch_dataset
-from dsgo.errors import UserError
 from dsgo.step import run_step, start_run
 
 

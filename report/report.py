@@ -16,9 +16,9 @@ import mlflow
 import pandas as pd
 
 from dsgo import weekly
+from dsgo.base.notebook import execute, to_html
 from dsgo.dataset import load_dataset
 from dsgo.dataset_source import tracked
-from dsgo.notebook import execute, to_html
 from dsgo.out_folder import copy_whole, make_folder
 from dsgo.pdf import find_browser, print_pdf
 from dsgo.report_html import title

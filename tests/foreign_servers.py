@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from ftp_server import SECRET, wait_until
 
-from dsgo.processes import kill_tree
+from dsgo.base.processes import kill_tree
 
 UNPACKED = Path("/opt/ftp-servers")  # where .ci/run puts them
 NAMES = ("vsftpd", "proftpd")

@@ -22,8 +22,8 @@ from ftp_server import FULL_DISK, wait_until
 from test_stores import MODEL
 
 from dsgo import backup
+from dsgo.base.errors import UserError
 from dsgo.cli import main
-from dsgo.errors import UserError
 from dsgo.home import holding
 from dsgo.stores import running_stores
 

@@ -2,8 +2,8 @@ import mlflow
 import pandas as pd
 import pytest
 
+from dsgo.base.errors import UserError
 from dsgo.dataset import load_dataset, locate, read_dataset, split_dataset
-from dsgo.errors import UserError
 
 MISSING_RUN = "0123456789abcdef0123456789abcdef"
 

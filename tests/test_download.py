@@ -7,8 +7,8 @@ import pooch
 import pytest
 
 from dsgo import download
+from dsgo.base.errors import UserError
 from dsgo.download import PIECE, fetch, fetch_opsd
-from dsgo.errors import UserError
 from dsgo.raw import POWER_NAME
 
 CONTENT = b"utc_timestamp,x\n" + b"2014-01-01T00:00:00Z,1\n" * 200_000  # 4.6 MB

@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 from odd_server import odd_server
 
-from dsgo.processes import APART, kill_tree
+from dsgo.base.processes import APART, kill_tree
 from dsgo.proxied_artifacts import ProxiedArtifactRepository
 
 

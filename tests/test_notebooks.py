@@ -17,8 +17,8 @@ import psutil
 import pytest
 from conftest import ROOT
 
-from dsgo.errors import UserError
-from dsgo.notebook import NotebookError, execute
+from dsgo.base.errors import UserError
+from dsgo.base.notebook import NotebookError, execute
 from dsgo.stores import running_stores
 from dsgo.tracking import require_tracking
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.project import Source
 from dsgo.sample import write_sample
 from dsgo.workflow import plan

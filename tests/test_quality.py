@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dsgo.base.errors import UserError
 from dsgo.capacity import capacity_from_table, installed_capacity
-from dsgo.errors import UserError
 from dsgo.quality import clean, count, report
 from dsgo.raw import period
 from dsgo.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from raw_files import POWER_FILE, WEATHER_FILE, power_frame, weather_frame, write_pair
 
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.raw import find_pair, period, read_raw
 
 HOURS = period("2014-01-01", "2014-01-03")

@@ -26,7 +26,7 @@ import psutil
 import pytest
 from conftest import ROOT, pick_free_port
 
-from dsgo.processes import APART, kill_tree
+from dsgo.base.processes import APART, kill_tree
 
 PAGES = ["README.md", "dsgo/README.md", "process_data/README.md"]
 LEFT_OUT = [

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from gate_models import empty_registry, log_code, stages
 
 from dsgo import registry
+from dsgo.base.errors import UserError
 from dsgo.cli import main
-from dsgo.errors import UserError
 
 
 class Crash(BaseException):

@@ -20,8 +20,9 @@ import pytest
 from gate_models import ROOT, empty_registry, log_dataset, log_linear
 from pypdf import PdfReader
 
-from dsgo import notebook, pdf, registry, weekly
-from dsgo.errors import UserError
+from dsgo import pdf, registry, weekly
+from dsgo.base import notebook
+from dsgo.base.errors import UserError
 from dsgo.evidence import find_candidate
 from dsgo.sample import simulate
 from dsgo.schema import TARGETS

@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 
 from dsgo import quality
-from dsgo.processes import APART, kill_tree
+from dsgo.base.processes import APART, kill_tree
 from dsgo.raw import period, read_raw
 from dsgo.sample import write_sample
 from dsgo.schema import TARGETS, WEATHER

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from dsgo import weekly
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.schema import TARGETS
 from dsgo.weekly import PREDICTED
 

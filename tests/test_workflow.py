@@ -14,7 +14,7 @@ import pytest
 from fake_project import write_fake_project
 
 from dsgo import driver, engine
-from dsgo.errors import UserError
+from dsgo.base.errors import UserError
 from dsgo.project import _git
 from dsgo.stores import running_stores
 

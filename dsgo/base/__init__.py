@@ -1,0 +1,1 @@
+"""What every floor uses; its files import none of each other."""
