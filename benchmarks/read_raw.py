@@ -14,13 +14,13 @@ from pathlib import Path
 
 READING = {
     "pandas.read_csv, whole files": "frames = [pandas.read_csv(path) for path in pair]",
-    "dsgo.raw.read_raw, DE 2013 to 2016": "frames = read_raw(pair, period('2013-01-01', '2016-12-31'), 'DE')",
+    "dsgo.data.opsd.read_raw, DE 2013 to 2016": "frames = read_raw(pair, period('2013-01-01', '2016-12-31'), 'DE')",
 }
 CODE = """
 import sys, time
 from pathlib import Path
 import pandas, psutil
-from dsgo.raw import find_pair, period, read_raw
+from dsgo.data.opsd import find_pair, period, read_raw
 pair = find_pair(Path(sys.argv[1]))
 began = time.perf_counter()
 {reading}

@@ -8,7 +8,7 @@ import pyarrow.csv
 
 import live
 from choices import a_period, period_of
-from dsgo.schema import TARGETS, TIME
+from dsgo.data.schema import TARGETS, TIME
 
 
 def add_downloads(server: flask.Flask) -> None:

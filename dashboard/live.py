@@ -23,9 +23,9 @@ from mlflow.pyfunc import PyFuncModel
 
 from dsgo import registry
 from dsgo.base.errors import UserError
-from dsgo.dataset import load_dataset
+from dsgo.data.dataset import load_dataset
+from dsgo.data.schema import COLUMNS, TARGETS
 from dsgo.models import first_line, load_model
-from dsgo.schema import COLUMNS, TARGETS
 from dsgo.tracking import require_server
 from dsgo.training import model_input
 from series import Array, Grid, Power

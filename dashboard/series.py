@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dsgo.schema import CAPACITY, TARGETS
+from dsgo.data.schema import CAPACITY, TARGETS
 
 MOST_POINTS = 1600  # that a line is drawn with: about as many as a wide screen has pixels
 Array = np.ndarray

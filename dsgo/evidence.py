@@ -12,10 +12,10 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from dsgo.base.errors import UserError
+from dsgo.data.schema import TARGETS
 from dsgo.gate import Evidence
 from dsgo.metrics import baseline, scores
 from dsgo.models import first_line, load_model
-from dsgo.schema import TARGETS
 from dsgo.training import model_input
 
 
@@ -28,7 +28,7 @@ class HoldOut:
 
     @classmethod
     def of(cls, train: pd.DataFrame, test: pd.DataFrame) -> "HoldOut":
-        """Build it from the two parts of a dataset (dsgo.dataset.split_dataset)."""
+        """Build it from the two parts of a dataset (dsgo.data.dataset.split_dataset)."""
         return cls(test, baseline(train, pd.DatetimeIndex(test.index)))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dsgo.schema import TARGETS
+from dsgo.data.schema import TARGETS
 
 COLOURS = {"temperature": ("degrees Celsius", "cividis"), "windspeed": ("m/s at 10 m", "viridis")}
 

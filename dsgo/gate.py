@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from mlflow.models import ModelSignature
 
-from dsgo.schema import CAPACITY, TARGETS
+from dsgo.data.schema import CAPACITY, TARGETS
 
 METRICS = ["mae", "rmse"]  # errors in GW, lower is better: a margin in percent means the same in both
 R2 = 0.5

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from dsgo.schema import TARGETS
+from dsgo.data.schema import TARGETS
 
 
 def baseline(train: pd.DataFrame, hours: pd.DatetimeIndex) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from dsgo import registry
 from dsgo.base.errors import UserError
-from dsgo.dataset import load_dataset, split_dataset
+from dsgo.data.dataset import load_dataset, split_dataset
 from dsgo.dataset_source import tracked
 from dsgo.evidence import HoldOut, find_candidate, observe_candidate, observe_production
 from dsgo.gate import METRICS, Evidence, Row, failures, figure_text, judge, passed

@@ -18,8 +18,8 @@ from rich.progress import Progress
 
 from dsgo import registry
 from dsgo.base.errors import UserError
+from dsgo.data.schema import TARGETS, TIME
 from dsgo.models import first_line, load_model
-from dsgo.schema import TARGETS, TIME
 
 BLOCK = 4 << 20  # bytes of CSV at a time: some 50,000 rows
 ROWS = 65536  # of parquet at a time

@@ -13,10 +13,10 @@ from mlflow.pyfunc import PythonModelContext
 from mlflow.types import ColSpec, Schema
 
 from dsgo import figures, power_model
-from dsgo.dataset import Dataset
+from dsgo.data.dataset import Dataset
+from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
 from dsgo.dataset_source import tracked
 from dsgo.metrics import baseline, scores
-from dsgo.schema import CAPACITY, TARGETS, TIME, WEATHER
 
 SIGNATURE = ModelSignature(
     inputs=Schema(

@@ -1,7 +1,7 @@
 """The numbers of the weekly report: frames in, frames out. Weeks are ISO weeks, Monday 00:00 to Sunday 23:00 UTC.
 
-`hours` is always a dataset (dsgo.schema) with the model's predictions beside it, the columns PREDICTED in GW. Curves
-over time end with the week reported, as if the report had been written then; the week after it is predicted from
+`hours` is always a dataset (dsgo.data.schema) with the model's predictions beside it, the columns PREDICTED in GW.
+Curves over time end with the week reported, as if the report had been written then; the week after it is predicted from
 weather that was recorded, not forecast.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dsgo.base.errors import UserError
-from dsgo.schema import CAPACITY, TARGETS
+from dsgo.data.schema import CAPACITY, TARGETS
 
 PREDICTED = ["solar_predicted_GW", "wind_predicted_GW"]
 SOURCES = ["solar", "wind"]

@@ -15,9 +15,9 @@ import mlflow
 
 from dsgo import cache
 from dsgo.base.errors import UserError
+from dsgo.data.opsd import find_pair
 from dsgo.gate import METRICS
 from dsgo.project import Source, defaults
-from dsgo.raw import find_pair
 from dsgo.step import run_step, start_run
 
 ROOT = Path(__file__).resolve().parents[1]

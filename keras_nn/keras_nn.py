@@ -11,8 +11,8 @@ import click
 import mlflow
 
 from dsgo import figures
-from dsgo.dataset import load_dataset, split_dataset
-from dsgo.schema import TARGETS, WEATHER
+from dsgo.data.dataset import load_dataset, split_dataset
+from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.step import run_step, start_run, trainer_options
 from dsgo.training import log_candidate
 

@@ -7,8 +7,8 @@ model, its hold-out metrics and figures. Run it with `mlflow run lr --env-manage
 import click
 from sklearn.linear_model import LinearRegression
 
-from dsgo.dataset import load_dataset, split_dataset
-from dsgo.schema import TARGETS, WEATHER
+from dsgo.data.dataset import load_dataset, split_dataset
+from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.step import run_step, start_run, trainer_options
 from dsgo.training import log_candidate
 

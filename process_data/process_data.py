@@ -1,8 +1,8 @@
 """Make the dataset: raw power and weather in, one clean row an hour out.
 
 In: a raw pair of Open Power System Data (`source`: sample, opsd, or a folder that holds it). Out, on the MLflow run:
-dataset/dataset.parquet (units and columns: dsgo/schema.py), dataset/quality.json (what was set aside, and when) and
-figures. Run it with `mlflow run process_data --env-manager local -P source=sample`.
+dataset/dataset.parquet (units and columns: dsgo/data/schema.py), dataset/quality.json (what was set aside, and when)
+and figures. Run it with `mlflow run process_data --env-manager local -P source=sample`.
 """
 
 import json
@@ -13,13 +13,14 @@ import click
 import mlflow
 import pandas as pd
 
-from dsgo import data_figures, quality
-from dsgo.capacity import installed_capacity
-from dsgo.contract import violations
+import data_figures
+from dsgo.data import quality
+from dsgo.data.capacity import installed_capacity
+from dsgo.data.contract import violations
+from dsgo.data.opsd import RawPair, find_pair, period, read_raw
 from dsgo.dataset_source import tracked
-from dsgo.download import TIME_SERIES_URL, WEATHER_URL, fetch_opsd
-from dsgo.raw import RawPair, find_pair, period, read_raw
 from dsgo.step import run_step, start_run
+from opsd_download import TIME_SERIES_URL, WEATHER_URL, fetch_opsd
 
 
 @click.command
@@ -31,7 +32,7 @@ from dsgo.step import run_step, start_run
 @click.option("--weather-url", default=WEATHER_URL, help="Of source=opsd.")
 def main(source: str, start: str, end: str, country: str, time_series_url: str, weather_url: str) -> None:
     """Get, read, clean, log."""
-    with start_run("process_data"), tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
+    with start_run("process_data") as run, tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
         hours = period(start, end)
         pair = get_raw(source, Path(folder), time_series_url, weather_url)
         power, weather = read_raw(pair, hours, country)
@@ -42,13 +43,15 @@ def main(source: str, start: str, end: str, country: str, time_series_url: str, 
         dataset.attrs = {"simulated": source == "sample", "country": country}  # the parquet file keeps them
         about = {"source": source, "start": start, "end": end, "capacity_source": capacity_source, **dataset.attrs}
         log(dataset, dirt, hours, about, Path(folder, "artifacts"))
+        uri = f"runs:/{run.info.run_id}/dataset/dataset.parquet"
+        mlflow.log_input(tracked(dataset, uri), context="processed")
     click.echo(f"process_data: {len(dataset):,} rows of {len(hours):,} hours; capacity from the {capacity_source}")
 
 
 def get_raw(source: str, folder: Path, time_series_url: str, weather_url: str) -> RawPair:
     """Return the raw pair of a source; the sample is written to `folder`."""
     if source == "sample":
-        from dsgo.sample import write_sample  # imports pvlib and scipy, a second that the other sources save
+        from dsgo.data.sample import write_sample  # imports pvlib and scipy, a second that the other sources save
 
         return write_sample(folder)
     if source == "opsd":
@@ -71,8 +74,6 @@ def log(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex, abou
     mlflow.log_artifacts(str(folder))
     mlflow.log_metrics(quality.count(hours, dirt))
     mlflow.set_tags({"dsgo.simulated": about["simulated"], "dsgo.capacity_source": about["capacity_source"]})
-    uri = f"runs:/{mlflow.active_run().info.run_id}/dataset/dataset.parquet"
-    mlflow.log_input(tracked(dataset, uri), context="processed")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Check a dataset against the contract (dsgo/contract.py) and list everything that breaks it.
+"""Check a dataset against the contract (dsgo/data/contract.py) and list everything that breaks it.
 
 Run it with `mlflow run process_data -e validate --env-manager local -P data=...` (a run id, a URI, a parquet or CSV
 file).
@@ -8,8 +8,8 @@ import click
 import pandas as pd
 
 from dsgo.base.errors import UserError
-from dsgo.contract import violations
-from dsgo.dataset import fetch_dataset
+from dsgo.data.contract import violations
+from dsgo.data.dataset import fetch_dataset
 from dsgo.step import run_step, start_run
 
 

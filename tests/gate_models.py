@@ -9,8 +9,8 @@ from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LinearRegression
 
 from dsgo import power_model, registry
-from dsgo.dataset import Dataset, split_dataset
-from dsgo.schema import TARGETS, WEATHER
+from dsgo.data.dataset import Dataset, split_dataset
+from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.training import SIGNATURE, log_candidate
 
 ROOT = Path(__file__).resolve().parents[1]

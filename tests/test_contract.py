@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dsgo.contract import violations
-from dsgo.raw import period
-from dsgo.schema import COLUMNS, TIME
+from dsgo.data.contract import violations
+from dsgo.data.opsd import period
+from dsgo.data.schema import COLUMNS, TIME
 
 HOURS = period("2014-06-01", "2014-06-10")
 

@@ -19,10 +19,10 @@ from gate_models import experiment_id, log_dataset, log_linear
 from sklearn.ensemble import RandomForestRegressor
 
 from dsgo import registry
-from dsgo.dataset import Dataset, split_dataset
+from dsgo.data.dataset import Dataset, split_dataset
+from dsgo.data.sample import simulate
+from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.evidence import find_candidate
-from dsgo.sample import simulate
-from dsgo.schema import TARGETS, WEATHER
 from dsgo.stores import running_stores
 from dsgo.training import log_candidate, model_input
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from dsgo.base.errors import UserError
-from dsgo.dataset import load_dataset, locate, read_dataset, split_dataset
+from dsgo.data.dataset import load_dataset, locate, read_dataset, split_dataset
 
 MISSING_RUN = "0123456789abcdef0123456789abcdef"
 
@@ -57,7 +57,7 @@ def test_locate__finds_a_relative_path_where_the_step_runs_and_where_mlflow_run_
     repository, step = tmp_path, tmp_path / "process_data"
     step.mkdir()
     (repository / "mine.csv").write_text("in the repository")
-    monkeypatch.setattr("dsgo.dataset.REPOSITORY", repository)
+    monkeypatch.setattr("dsgo.data.dataset.REPOSITORY", repository)
     monkeypatch.chdir(step)
 
     assert locate("mine.csv") == (str(repository / "mine.csv"), None)

@@ -6,10 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pooch
 import pytest
 
-from dsgo import download
+import opsd_download
 from dsgo.base.errors import UserError
-from dsgo.download import PIECE, fetch, fetch_opsd
-from dsgo.raw import POWER_NAME
+from dsgo.data.opsd import POWER_NAME
+from opsd_download import PIECE, fetch, fetch_opsd
 
 CONTENT = b"utc_timestamp,x\n" + b"2014-01-01T00:00:00Z,1\n" * 200_000  # 4.6 MB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -67,7 +67,7 @@ def server():
 def cache(tmp_path, monkeypatch):
     """The user's cache, for this test in a folder of its own; and no long pause between the tries."""
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setattr(download, "PAUSE", 0.01)
+    monkeypatch.setattr(opsd_download, "PAUSE", 0.01)
     return tmp_path / "cache" / "dsgo"
 
 
@@ -162,7 +162,7 @@ def silent_server():
 def test_fetch__server_that_is_down_or_silent(free_port, monkeypatch):
     with pytest.raises(UserError, match="could not be downloaded: no connection to the server"):
         fetch(f"http://127.0.0.1:{free_port()}/x.csv", SHA256, POWER_NAME)
-    monkeypatch.setattr(download, "TIMEOUT", (0.2, 0.2))
+    monkeypatch.setattr(opsd_download, "TIMEOUT", (0.2, 0.2))
     with silent_server() as url, pytest.raises(UserError, match=r"no answer within 0.2 seconds"):
         fetch(url, SHA256, POWER_NAME)
 

@@ -7,10 +7,10 @@ import pytest
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
-from dsgo.dataset import split_dataset
+from dsgo.data.dataset import split_dataset
+from dsgo.data.schema import TARGETS
 from dsgo.gate import Evidence, failures, judge, passed
 from dsgo.metrics import baseline, scores
-from dsgo.schema import TARGETS
 from dsgo.training import SIGNATURE
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dsgo.base.errors import UserError
+from dsgo.data.sample import write_sample
 from dsgo.project import Source
-from dsgo.sample import write_sample
 from dsgo.workflow import plan
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,8 +6,8 @@ from mlflow.pyfunc import PythonModelContext
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 from sklearn.multioutput import MultiOutputRegressor
 
+from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.power_model import PowerModel
-from dsgo.schema import TARGETS, WEATHER
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ import pytest
 from conftest import ROOT, SHARED_DATA
 from raw_files import power_frame, weather_frame, write_pair
 
-from dsgo.contract import violations
-from dsgo.raw import period
-from dsgo.schema import COLUMNS, TARGETS, WEATHER
+from dsgo.data.contract import violations
+from dsgo.data.opsd import period
+from dsgo.data.schema import COLUMNS, TARGETS, WEATHER
 
 HOURS = period("2014-06-01", "2014-07-31")
 PROJECT = ROOT / "process_data"

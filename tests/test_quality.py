@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 
 from dsgo.base.errors import UserError
-from dsgo.capacity import capacity_from_table, installed_capacity
-from dsgo.quality import clean, count, report
-from dsgo.raw import period
-from dsgo.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER
+from dsgo.data.capacity import capacity_from_table, installed_capacity
+from dsgo.data.opsd import period
+from dsgo.data.quality import clean, count, report
+from dsgo.data.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER
 
 HOURS = period("2014-06-01", "2014-06-10")  # 240 hours: 5% is 12
 

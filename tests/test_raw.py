@@ -7,7 +7,7 @@ import pytest
 from raw_files import POWER_FILE, WEATHER_FILE, power_frame, weather_frame, write_pair
 
 from dsgo.base.errors import UserError
-from dsgo.raw import find_pair, period, read_raw
+from dsgo.data.opsd import find_pair, period, read_raw
 
 HOURS = period("2014-01-01", "2014-01-03")
 

@@ -23,9 +23,9 @@ from pypdf import PdfReader
 from dsgo import pdf, registry, weekly
 from dsgo.base import notebook
 from dsgo.base.errors import UserError
+from dsgo.data.sample import simulate
+from dsgo.data.schema import TARGETS
 from dsgo.evidence import find_candidate
-from dsgo.sample import simulate
-from dsgo.schema import TARGETS
 from dsgo.training import model_input
 
 EXPERIMENT = "report"

@@ -13,9 +13,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 
-from dsgo.raw import find_pair, period, read_raw
-from dsgo.sample import raw_sample, simulate, write_sample
-from dsgo.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER
+from dsgo.data.opsd import find_pair, period, read_raw
+from dsgo.data.sample import raw_sample, simulate, write_sample
+from dsgo.data.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER
 
 HOURS = period("2013-01-01", "2016-12-31")
 DST_BEGINS = pd.to_datetime(["2013-03-31T01Z", "2014-03-30T01Z", "2015-03-29T01Z", "2016-03-27T01Z"], utc=True)
@@ -49,7 +49,7 @@ def real():
 
 
 def test_write_sample__writes_the_same_bytes_in_another_process(pair, tmp_path):
-    code = "import sys, pathlib, dsgo.sample; dsgo.sample.write_sample(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib, dsgo.sample; dsgo.data.sample.write_sample(pathlib.Path(sys.argv[1]))"
     environment = os.environ | {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo"}
     subprocess.run([sys.executable, "-c", code, tmp_path / "new"], check=True, timeout=60, env=environment)
     again = find_pair(tmp_path / "new")

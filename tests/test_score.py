@@ -11,9 +11,9 @@ from gate_models import empty_registry, log_dataset, log_linear
 
 from dsgo import registry
 from dsgo.cli import main
+from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.evidence import find_candidate
 from dsgo.models import load_model
-from dsgo.schema import TARGETS, WEATHER
 from dsgo.training import model_input
 
 MEASURE = """

@@ -21,9 +21,9 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from dsgo import registry
+from dsgo.data.schema import TARGETS, TIME, WEATHER
 from dsgo.evidence import find_candidate
 from dsgo.models import load_model
-from dsgo.schema import TARGETS, TIME, WEATHER
 from dsgo.training import SIGNATURE, model_input
 
 ROW = [5.0, 10.0, 100.0, 50.0]

@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from dsgo import quality
 from dsgo.base.processes import APART, kill_tree
-from dsgo.raw import period, read_raw
-from dsgo.sample import write_sample
-from dsgo.schema import TARGETS, WEATHER
+from dsgo.data import quality
+from dsgo.data.opsd import period, read_raw
+from dsgo.data.sample import write_sample
+from dsgo.data.schema import TARGETS, WEATHER
 
 HERE = ROOT / "1_starting_point"
 README = (HERE / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 
 from dsgo import weekly
 from dsgo.base.errors import UserError
-from dsgo.schema import TARGETS
+from dsgo.data.schema import TARGETS
 from dsgo.weekly import PREDICTED
 
 MONDAY = pd.Timestamp("2016-08-01", tz="UTC")

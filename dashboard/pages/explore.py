@@ -10,7 +10,7 @@ import live
 import parts
 import theme
 from choices import a_model, one_of, period_of
-from dsgo.schema import TARGETS
+from dsgo.data.schema import TARGETS
 from series import MOST_POINTS, capacity_of, summary
 
 PATH = "/explore"

@@ -10,7 +10,7 @@ import charts
 import live
 import parts
 import theme
-from dsgo.schema import TARGETS
+from dsgo.data.schema import TARGETS
 from series import capacity_of, summary
 
 PATH = "/"

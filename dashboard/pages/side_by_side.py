@@ -10,7 +10,7 @@ import live
 import parts
 import theme
 from choices import a_model, period_of
-from dsgo.schema import TARGETS
+from dsgo.data.schema import TARGETS
 from live import Snapshot, has_model
 from series import capacity_of, summary
 

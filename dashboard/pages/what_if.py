@@ -15,7 +15,7 @@ import live
 import parts
 import theme
 from choices import a_model, a_number
-from dsgo.schema import CAPACITY, TARGETS, TIME, WEATHER
+from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
 
 PATH = "/what-if"
 POINTS = 25  # of a sensitivity curve

@@ -11,7 +11,7 @@ import live
 import parts
 import theme
 from choices import one_of
-from dsgo.schema import TARGETS
+from dsgo.data.schema import TARGETS
 from series import Array, energy_by_year, rolling_week
 
 PATH = "/years"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dsgo.base.errors import UserError
-from dsgo.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER
+from dsgo.data.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER
 
 TOLERANCE = 1.05  # power may exceed the installed capacity by 5%: capacity is known by the day or the year only
 MOST_LOST = 0.05  # share of the period's hours that may be missing or set aside
@@ -18,11 +18,11 @@ def clean(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join the raw parts into design.md's table; return (dataset, dirt).
 
-    `power` and `weather` are as `dsgo.raw.read_raw` gives them, `capacity` is in GW. Of a doubled hour the first row is
-    kept; an hour without power or weather stays missing; a row with an impossible value is set aside. The dirt has a
-    row for each finding: utc_timestamp, kind ("doubled", "missing" or one of SET_ASIDE) and column (of a doubled hour
-    the part, "power" or "weather"). Raises UserError where power is far above capacity (a wrong unit) or where more
-    than 5% of `hours` are lost, that is missing or set aside.
+    `power` and `weather` are as `dsgo.data.opsd.read_raw` gives them, `capacity` is in GW. Of a doubled hour the first
+    row is kept; an hour without power or weather stays missing; a row with an impossible value is set aside. The dirt
+    has a row for each finding: utc_timestamp, kind ("doubled", "missing" or one of SET_ASIDE) and column (of a doubled
+    hour the part, "power" or "weather"). Raises UserError where power is far above capacity (a wrong unit) or where
+    more than 5% of `hours` are lost, that is missing or set aside.
     """
     parts = {"power": power[TARGETS], "weather": weather[WEATHER]}
     found = [_findings(part.index[part.index.duplicated()], "doubled", name) for name, part in parts.items()]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dsgo.base.errors import UserError
-from dsgo.schema import CAPACITY, CAPACITY_AT_YEAR_END, TARGETS
+from dsgo.data.schema import CAPACITY, CAPACITY_AT_YEAR_END, TARGETS
 
 MOST_GW = 1000.0  # more than any country has of a kind; beyond it the unit is wrong
 FALL = 0.10  # a fleet grows; what its capacity may fall below its peak, for corrections and plants taken down
@@ -13,15 +13,15 @@ FALL = 0.10  # a fleet grows; what its capacity may fall below its peak, for cor
 def installed_capacity(power: pd.DataFrame, hours: pd.DatetimeIndex, country: str) -> tuple[pd.DataFrame, str]:
     """Return the capacities in GW for each of `hours` where they are known, and a line that says where from.
 
-    The rule: the raw columns (in `power`, see `dsgo.raw.read_raw`) are believed if in every hour that has power each is
-    above 0 and below 1000 GW, and if neither ever falls by more than 10% below its peak so far. Otherwise the table
-    serves, which covers Germany from 2013 to 2016, and the line says why. Raises UserError where neither serves.
+    The rule: the raw columns (in `power`, see `dsgo.data.opsd.read_raw`) are believed if in every hour that has power
+    each is above 0 and below 1000 GW, and if neither ever falls by more than 10% below its peak so far. Otherwise the
+    table serves, which covers Germany from 2013 to 2016, and the line says why. Raises UserError where neither serves.
     """
     doubt = _doubt(power)
     if doubt is None:
         return power.loc[~power.index.duplicated(), CAPACITY].reindex(hours), "columns of the raw file"
     try:
-        return capacity_from_table(hours, country), f"table of year ends in dsgo/schema.py, because {doubt}"
+        return capacity_from_table(hours, country), f"table of year ends in dsgo/data/schema.py, because {doubt}"
     except UserError as error:
         raise UserError(f"{doubt}, and {error.message}") from error
 

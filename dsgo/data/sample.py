@@ -17,9 +17,9 @@ from pvlib import atmosphere, clearsky, irradiance, solarposition, temperature
 from scipy.signal import lfilter
 from scipy.special import ndtr
 
-from dsgo.capacity import capacity_from_table
-from dsgo.raw import CAPACITY_COLUMNS, POWER_COLUMNS, WEATHER_COLUMNS, RawPair
-from dsgo.schema import TIME
+from dsgo.data.capacity import capacity_from_table
+from dsgo.data.opsd import CAPACITY_COLUMNS, POWER_COLUMNS, WEATHER_COLUMNS, RawPair
+from dsgo.data.schema import TIME
 
 COUNTRY = "DE"
 SEED = 24  # the best of 24 tried: between them the mean year of wind power correlates 0.91 to 0.99 with the real one

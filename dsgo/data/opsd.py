@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from dsgo.base.errors import UserError
-from dsgo.schema import CAPACITY, TARGETS, TIME, WEATHER
+from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
 
 POWER_NAME = r"time_series_60min_singleindex(_filtered)?"
 WEATHER_NAME = r"weather_data(_filtered)?"

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from sklearn.model_selection import train_test_split
 
 from dsgo.base.errors import UserError
-from dsgo.schema import TIME
+from dsgo.data.schema import TIME
 
 ARTIFACT = "dataset/dataset.parquet"  # of a process_data run
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -118,7 +118,7 @@ def read_dataset(path: Path) -> pd.DataFrame:
 
 def load_dataset(data: str) -> Dataset:
     """Return the dataset that `data` names; UserError where it breaks the contract."""
-    from dsgo.contract import violations
+    from dsgo.data.contract import violations
 
     uri, run_id = locate(data)
     with fetch_dataset(data) as path:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from dsgo.base.errors import UserError
-from dsgo.raw import POWER_NAME, WEATHER_NAME, RawPair, open_csv
+from dsgo.data.opsd import POWER_NAME, WEATHER_NAME, RawPair, open_csv
 
 # Versions 2019-06-05 and 2019-04-09: the last that hold wind generation, wind speed and radiation of 2013 to 2016.
 TIME_SERIES_URL = (

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from dsgo.capacity import MOST_GW
-from dsgo.quality import TOLERANCE
-from dsgo.schema import CAPACITY, COLUMNS, TARGETS, TIME
+from dsgo.data.capacity import MOST_GW
+from dsgo.data.quality import TOLERANCE
+from dsgo.data.schema import CAPACITY, COLUMNS, TARGETS, TIME
 
 
 def violations(frame: pd.DataFrame) -> list[str]:

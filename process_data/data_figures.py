@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-from dsgo.schema import TARGETS, TIME, WEATHER
+from dsgo.data.schema import TARGETS, TIME, WEATHER
 
 UNITS = dict(zip(TARGETS + WEATHER, ["GW", "GW", "m/s", "°C", "W/m²", "W/m²"], strict=True))
 COLOURS = dict(zip(TARGETS, ["#e0a100", "#33658a"], strict=True))
@@ -20,8 +20,8 @@ DOTS = 3000  # hours drawn in the scatter matrix; more only hide each other
 def page(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex) -> str:
     """Return an HTML page: the series with a range slider, rolling week by year, hour by month heat map, the dirt.
 
-    `dirt` is from `dsgo.quality.clean`, `hours` the whole period. The page needs no network: plotly.js is in it, once,
-    because MLflow's UI shows an HTML artifact by itself, where no file beside it can be reached.
+    `dirt` is from `dsgo.data.quality.clean`, `hours` the whole period. The page needs no network: plotly.js is in it,
+    once, because MLflow's UI shows an HTML artifact by itself, where no file beside it can be reached.
     """
     whole = dataset.reindex(hours)  # so that a missing hour is a gap, not a straight line
     figures = [_series(whole), _rolling_week(whole), _heat_map(dataset), _dirt(dirt, hours)]

@@ -1,0 +1,1 @@
+"""The dataset: its sources, its rules, and reading it."""
