@@ -26,7 +26,7 @@ from dsgo.base.errors import UserError
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import COLUMNS, TARGETS
 from dsgo.models import first_line, load_model
-from dsgo.tracking import require_server
+from dsgo.runs.server import require_server
 from dsgo.training import model_input
 from series import Array, Grid, Power
 

@@ -7,7 +7,7 @@ import click
 import mlflow
 
 from dsgo import registry
-from dsgo.step import run_step, start_run
+from dsgo.runs.step import run_step, start_run
 
 
 @click.command

@@ -15,8 +15,8 @@ from mlflow.types import ColSpec, Schema
 from dsgo import figures, power_model
 from dsgo.data.dataset import Dataset
 from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
-from dsgo.dataset_source import tracked
 from dsgo.metrics import baseline, scores
+from dsgo.runs.lineage import tracked
 
 SIGNATURE = ModelSignature(
     inputs=Schema(

@@ -18,7 +18,7 @@ from dsgo.base.errors import UserError
 from dsgo.data.opsd import find_pair
 from dsgo.gate import METRICS
 from dsgo.project import Source, defaults
-from dsgo.step import run_step, start_run
+from dsgo.runs.step import run_step, start_run
 
 ROOT = Path(__file__).resolve().parents[1]
 VALUES = ["source", "start", "end", "country", "models", "to", "metric", "margin"]  # parameters that steps are given

@@ -14,8 +14,8 @@ import nbformat
 from dsgo import registry
 from dsgo.base.errors import UserError
 from dsgo.base.notebook import execute
+from dsgo.runs.server import require_tracking
 from dsgo.stores import interruptible
-from dsgo.tracking import require_tracking
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = [

@@ -18,8 +18,8 @@ from dsgo.data import quality
 from dsgo.data.capacity import installed_capacity
 from dsgo.data.contract import violations
 from dsgo.data.opsd import RawPair, find_pair, period, read_raw
-from dsgo.dataset_source import tracked
-from dsgo.step import run_step, start_run
+from dsgo.runs.lineage import tracked
+from dsgo.runs.step import run_step, start_run
 from opsd_download import TIME_SERIES_URL, WEATHER_URL, fetch_opsd
 
 

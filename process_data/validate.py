@@ -10,7 +10,7 @@ import pandas as pd
 from dsgo.base.errors import UserError
 from dsgo.data.contract import violations
 from dsgo.data.dataset import fetch_dataset
-from dsgo.step import run_step, start_run
+from dsgo.runs.step import run_step, start_run
 
 
 @click.command

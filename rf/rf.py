@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestRegressor
 from dsgo import figures
 from dsgo.data.dataset import Dataset, load_dataset, split_dataset
 from dsgo.data.schema import TARGETS, WEATHER
-from dsgo.step import run_step, start_run, trainer_options
+from dsgo.runs.step import run_step, start_run, trainer_options
 from dsgo.training import log_candidate
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from rich.progress import Progress
 
 from dsgo.data.dataset import load_dataset, split_dataset
-from dsgo.step import run_step, start_run, trainer_options
+from dsgo.runs.step import run_step, start_run, trainer_options
 from dsgo.training import log_dataset
 from rf import fit_forest, log_forest
 

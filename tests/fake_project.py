@@ -5,7 +5,7 @@ from pathlib import Path
 SCRIPT = """
 import sys, time
 import click, mlflow
-from dsgo.step import run_step, start_run
+from dsgo.runs.step import run_step, start_run
 
 @click.command
 @click.argument("name")

@@ -159,7 +159,7 @@ def test_proxied__every_way_of_logging_is_held_to_it(tracking, tmp_path):
 def test_proxied__step_with_such_a_name_ends_with_one_line(tracking, tmp_path):
     (tmp_path / "step.py").write_text(
         "import click, mlflow\n"
-        "from dsgo.step import run_step, start_run\n"
+        "from dsgo.runs.step import run_step, start_run\n"
         "@click.command()\n"
         "def main():\n"
         "    with start_run('odd'):\n"

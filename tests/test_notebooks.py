@@ -19,8 +19,8 @@ from conftest import ROOT
 
 from dsgo.base.errors import UserError
 from dsgo.base.notebook import NotebookError, execute
+from dsgo.runs.server import require_tracking
 from dsgo.stores import running_stores
-from dsgo.tracking import require_tracking
 
 FOLDERS = ["1_starting_point", "notebooks"]
 STORED = sorted(path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in (ROOT / folder).rglob("*.ipynb"))

@@ -13,7 +13,7 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from dsgo.base.errors import UserError
-from dsgo.tracking import require_server
+from dsgo.runs.server import require_server
 
 _project_run: str | None = None  # the run that `mlflow run` began; mlflow.start_run takes the variable away
 
