@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 from mlflow.store.artifact import ftp_artifact_repo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-from dsgo import ftp_artifacts, ftp_control
+from dsgo.artifacts.ftp import control
+from dsgo.artifacts.ftp.repository import FTPArtifactRepository
 
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 SMALL = [f"many/file{number:02}" for number in range(40)]
@@ -50,7 +51,7 @@ def repository(client: str, uri: str) -> ArtifactRepository:
     """Return MLflow's own client, or ours (also for what foreign clients stored)."""
     if client == "mlflow":
         return ftp_artifact_repo.FTPArtifactRepository(uri)
-    return ftp_artifacts.FTPArtifactRepository(uri)
+    return FTPArtifactRepository(uri)
 
 
 def uploader(client: str, uri: str, home: Path) -> Callable[[Path, str], Any]:
@@ -114,7 +115,7 @@ def upload_on(client: str, uri: str, home: Path, first: int, seed: str, busy: An
     `busy` is 1 while a transfer is under way. What fails is written to home/errors and not tried again.
     """
     os.setsid()  # so that curl and lftp are killed with it
-    ftp_control.TIMEOUT = SILENCE
+    control.TIMEOUT = SILENCE
     chance, version = random.Random(seed), first
     store = uploader(client, uri, home)
     with (home / "journal").open("ab", buffering=0) as journal, (home / "errors").open("a") as errors:
@@ -146,7 +147,7 @@ def fill(client: str, uri: str, home: Path) -> None:
 def download_on(client: str, uri: str, home: Path, first: int, seed: str, busy: Any, stop: Any) -> None:
     """Download until `stop`; home/downloads gets a line for each file that is there then: its name, whole or torn."""
     os.setsid()
-    ftp_control.TIMEOUT = SILENCE
+    control.TIMEOUT = SILENCE
     chance, store = random.Random(seed), repository(client, uri)
     with (home / "downloads").open("a") as journal, (home / "errors").open("a") as errors:
         for number in range(first, first + 100_000):

@@ -20,8 +20,8 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.ftp_artifact_repo import FTPArtifactRepository as MlflowsOwn
 from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 
-from dsgo import ftp_pool
-from dsgo.ftp_artifacts import FTPArtifactRepository
+from dsgo.artifacts.ftp import pool
+from dsgo.artifacts.ftp.repository import FTPArtifactRepository
 
 CLIENTS = {"dsgo": FTPArtifactRepository, "mlflow": MlflowsOwn, "proxied": HttpArtifactRepository}
 
@@ -45,7 +45,7 @@ def round_trip(uri: str) -> float:
 
 def measure(work: Callable[[], Any]) -> float:
     """Return the seconds that `work` takes, from no connection to the last answer."""
-    ftp_pool.close_all()
+    pool.close_all()
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun

@@ -7,8 +7,8 @@ from ftp_server import SECRET
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from dsgo.ftp_address import Address
-from dsgo.ftp_artifacts import FTPArtifactRepository
+from dsgo.artifacts.ftp.address import Address
+from dsgo.artifacts.ftp.repository import FTPArtifactRepository
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
-from dsgo import ftp_control, ftp_pool, ftp_transfer
-from dsgo.ftp_artifacts import FTPArtifactRepository
+from dsgo.artifacts.ftp import control, pool, transfer
+from dsgo.artifacts.ftp.repository import FTPArtifactRepository
 
 RUN = "artifacts/1/run/artifacts"
 
@@ -117,7 +117,7 @@ def test_ftp_artifacts__deletes_files_folders_and_what_a_dead_client_left(server
     repo.delete_artifacts("a.txt")
     repo.delete_artifacts("with space")
     assert listing(repo) == [("deep", True, None), ("hollow", True, None)]
-    (server.root / RUN / "deep" / f"{ftp_transfer.PARTIAL}1").touch()
+    (server.root / RUN / "deep" / f"{transfer.PARTIAL}1").touch()
     repo.delete_artifacts()
     assert not (server.root / RUN).exists()
     assert (server.root / RUN).parent.is_dir()
@@ -134,7 +134,7 @@ def test_ftp_artifacts__deletes_files_folders_and_what_a_dead_client_left(server
         "del\x7f",
         "next\x85line",
         "a\x00",
-        f"{ftp_transfer.PARTIAL}1",
+        f"{transfer.PARTIAL}1",
     ],
 )
 def test_ftp_artifacts__stays_below_its_root(server, path):
@@ -156,7 +156,8 @@ def test_ftp_artifacts__killed_client_leaves_nothing_that_looks_whole(server, tm
     with (tmp_path / "big.bin").open("wb") as big:
         big.truncate(20 * 2**30)
     script = (
-        "import sys; from dsgo.ftp_artifacts import *; FTPArtifactRepository(sys.argv[1]).log_artifact(sys.argv[2])"
+        "import sys; from dsgo.artifacts.ftp.repository import *; "
+        "FTPArtifactRepository(sys.argv[1]).log_artifact(sys.argv[2])"
     )
     repo = repository(server)
     client = subprocess.Popen([sys.executable, "-c", script, repo.artifact_uri, tmp_path / "big.bin"])
@@ -190,7 +191,7 @@ def test_ftp_artifacts__server_killed_under_a_download_leaves_nothing(server, tm
 @pytest.mark.skipif(os.name == "nt", reason="file size limits are POSIX")
 @pytest.mark.parametrize("size", [30_000, 5_000_000])
 def test_ftp_artifacts__full_store_is_one_line_and_leaves_nothing(serve, tmp_path, monkeypatch, size):
-    monkeypatch.setattr(ftp_pool, "DELAYS", (0,))
+    monkeypatch.setattr(pool, "DELAYS", (0,))
     server = serve(prefix=FULL_DISK)
     (tmp_path / "big.bin").write_bytes(b"x" * size)
     repo = repository(server, login="guest:12345")
@@ -253,7 +254,7 @@ def test_ftp_artifacts__server_that_is_down_is_named(free_port, monkeypatch):
 
 
 def test_ftp_artifacts__server_that_says_nothing_is_given_up(monkeypatch):
-    monkeypatch.setattr(ftp_control, "TIMEOUT", 0.2)
+    monkeypatch.setattr(control, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(MlflowException, match=f"ftp://127.0.0.1:{port} does not answer"):

@@ -18,8 +18,8 @@ from odd_server import cut, odd_server
 from pyftpdlib.filesystems import AbstractedFS
 from pyftpdlib.handlers import FTPHandler
 
-from dsgo import ftp_connection, ftp_control, ftp_pool, ftp_transfer
-from dsgo.ftp_artifacts import FTPArtifactRepository
+from dsgo.artifacts.ftp import connection, control, pool, transfer
+from dsgo.artifacts.ftp.repository import FTPArtifactRepository
 
 CONTENT = os.urandom(100_000)
 
@@ -38,7 +38,7 @@ def count(server, command):
 
 
 def visible(server):
-    return sorted(path.name for path in server.root.iterdir() if not path.name.startswith(ftp_transfer.PARTIAL))
+    return sorted(path.name for path in server.root.iterdir() if not path.name.startswith(transfer.PARTIAL))
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def back(tmp_path):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(ftp_pool, "DELAYS", (0, 0.05))
+    monkeypatch.setattr(pool, "DELAYS", (0, 0.05))
 
 
 # ---- breaks
@@ -113,7 +113,7 @@ def test_upload__with_other_bytes_is_found_by_the_checksum_where_there_is_one(tm
         self._extra_feats = ["HASH SHA-1;SHA-256*" if command == "HASH" else command]
 
     def checksum(self, path):
-        digest = ftp_transfer.CHECKSUMS[algorithms[command]][1]()
+        digest = transfer.CHECKSUMS[algorithms[command]][1]()
         with open(path, "rb") as file:  # noqa: PTH123
             digest.update(file.read())
         self.respond(f"213 SHA-256 0-{len(CONTENT)} {digest.hexdigest()} {os.path.basename(path)}")  # noqa: PTH119
@@ -131,9 +131,9 @@ def test_upload__with_other_bytes_is_found_by_the_checksum_where_there_is_one(tm
 def test_upload__of_a_file_that_grows_or_shrinks_is_refused(tmp_path, source, monkeypatch):
     with odd_server(tmp_path / "root") as server:
         for change in (b"x" * 200_000, b"x"):
-            store = ftp_connection.Connection.store
+            store = connection.Connection.store
             monkeypatch.setattr(
-                ftp_connection.Connection,
+                connection.Connection,
                 "store",
                 lambda *args, change=change, store=store: (source.write_bytes(change), store(*args))[1],
             )
@@ -206,7 +206,7 @@ def test_download__that_is_always_short_is_an_error_and_leaves_nothing(tmp_path,
 
 
 def test_silence__hangs_mlflows_client_for_good_and_ours_for_a_bounded_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(ftp_control, "TIMEOUT", 0.3)
+    monkeypatch.setattr(control, "TIMEOUT", 0.3)
     silent = dict.fromkeys(["ftp_CWD", "ftp_SIZE", "ftp_MLSD", "ftp_STOR"], lambda self, path: None)
     with odd_server(tmp_path / "root", **silent) as server:
 
@@ -372,15 +372,15 @@ def test_connections__are_few_and_reused(tmp_path, back):
         (tmp_path / "many" / f"{number}.txt").touch()
     with odd_server(tmp_path / "root") as server:
         repository(server).log_artifacts(str(tmp_path / "many"))
-        assert count(server, "USER") <= ftp_pool.CONNECTIONS
+        assert count(server, "USER") <= pool.CONNECTIONS
         for _ in range(3):
             repository(server).list_artifacts()
             repository(server).download_artifacts("7.txt", str(back))
-        assert count(server, "USER") <= ftp_pool.CONNECTIONS
+        assert count(server, "USER") <= pool.CONNECTIONS
 
 
 def test_connections__that_the_server_closed_meanwhile_are_replaced_without_a_word(tmp_path, monkeypatch):
-    monkeypatch.setattr(ftp_pool, "DELAYS", ())
+    monkeypatch.setattr(pool, "DELAYS", ())
     with odd_server(tmp_path / "root", timeout=0.2) as server:
         repo = repository(server)
         assert repo.list_artifacts() == []
@@ -390,7 +390,7 @@ def test_connections__that_the_server_closed_meanwhile_are_replaced_without_a_wo
 
 
 def test_connections__that_nobody_uses_are_closed(tmp_path, monkeypatch):
-    monkeypatch.setattr(ftp_pool, "IDLE", 0.3)
+    monkeypatch.setattr(pool, "IDLE", 0.3)
     with odd_server(tmp_path / "root") as server:
         repository(server).list_artifacts()
         wait_until(lambda: count(server, "QUIT") == 1)
@@ -432,7 +432,8 @@ def test_connections__ctrl_c_ends_all_transfers_in_hand(tmp_path):
         with (tmp_path / "many" / f"{number}.bin").open("wb") as big:
             big.truncate(2**40)
     script = (
-        "import sys; from dsgo.ftp_artifacts import *; FTPArtifactRepository(sys.argv[1]).log_artifacts(sys.argv[2])"
+        "import sys; from dsgo.artifacts.ftp.repository import *; "
+        "FTPArtifactRepository(sys.argv[1]).log_artifacts(sys.argv[2])"
     )
     ignore = {"handle_read_event": lambda self: self.recv(self.ac_in_buffer_size)}  # where would it all go
     with odd_server(tmp_path / "root", data=ignore) as server:

@@ -8,7 +8,7 @@ from ftp_server import SECRET
 from hypothesis import given, settings
 from mlflow.exceptions import MlflowException
 
-from dsgo.ftp_artifacts import FTPArtifactRepository
+from dsgo.artifacts.ftp.repository import FTPArtifactRepository
 
 CASES = [(name, tls) for name in NAMES for tls in (False, True)]
 

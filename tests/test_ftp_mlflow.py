@@ -16,8 +16,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 from odd_server import odd_server
 
+from dsgo.artifacts.proxied import ProxiedArtifactRepository
 from dsgo.base.processes import APART, kill_tree
-from dsgo.proxied_artifacts import ProxiedArtifactRepository
 
 
 class Echo(mlflow.pyfunc.PythonModel):

@@ -8,7 +8,7 @@ from conftest import pick_free_port
 from ftp_server import Server
 from hypothesis import given, settings
 
-from dsgo.ftp_artifacts import FTPArtifactRepository
+from dsgo.artifacts.ftp.repository import FTPArtifactRepository
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 

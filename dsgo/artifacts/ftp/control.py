@@ -10,7 +10,7 @@ from functools import lru_cache
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import ABORTED, PERMISSION_DENIED
 
-from dsgo.ftp_address import Login
+from dsgo.artifacts.ftp.address import Login
 
 TIMEOUT = 30  # seconds that the server may stay silent before it counts as gone
 BATCH = 8000  # bytes of commands sent before their replies are read: they fit any socket's buffer

@@ -13,9 +13,9 @@ from uuid import uuid4
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 
-from dsgo.ftp_connection import Connection
-from dsgo.ftp_control import Lost, Refused, require
-from dsgo.ftp_folders import kind
+from dsgo.artifacts.ftp.connection import Connection
+from dsgo.artifacts.ftp.control import Lost, Refused, require
+from dsgo.artifacts.ftp.folders import kind_of
 
 PARTIAL = ".partial-"  # begins the name of a file in flight, on the server and here
 
@@ -108,7 +108,7 @@ def _rename(connection: Connection, partial: str, target: str) -> None:
     _, refusal = connection.ask(f"RNFR {partial}", f"RNTO {target}")
     if refusal[0] == "2":
         return
-    what = kind(connection, target)
+    what = kind_of(connection, target)
     if what == "dir":
         raise Refused(refusal, f"{target} is a folder, no file; choose another name or delete it")
     if what is None:
@@ -139,7 +139,7 @@ class Download:
     def attempt(self, connection: Connection) -> None:
         """Download, or raise Lost; raises MlflowException (RESOURCE_DOES_NOT_EXIST) for what is no file there."""
         size, modified, passive = connection.ask(f"SIZE {self.path}", f"MDTM {self.path}", connection.passive())
-        if size[0] != "2" and kind(connection, self.path) != "file":
+        if size[0] != "2" and kind_of(connection, self.path) != "file":
             raise MlflowException(f"{self.path} is no file", RESOURCE_DOES_NOT_EXIST)
         require(size)
         whole = int(size.split()[-1])

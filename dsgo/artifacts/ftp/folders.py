@@ -4,8 +4,8 @@ import ftplib
 import posixpath
 from typing import NamedTuple
 
-from dsgo.ftp_connection import Connection
-from dsgo.ftp_control import Lost, Refused, require
+from dsgo.artifacts.ftp.connection import Connection
+from dsgo.artifacts.ftp.control import Lost, Refused, require
 
 
 class Entry(NamedTuple):
@@ -16,7 +16,7 @@ class Entry(NamedTuple):
     size: int | None
 
 
-def kind(connection: Connection, path: str) -> str | None:
+def kind_of(connection: Connection, path: str) -> str | None:
     """Return "dir" or "file", or None where there is nothing."""
     folder, file = connection.ask(f"CWD {path}", f"SIZE {path}")
     if folder[0] == "2":
@@ -42,7 +42,7 @@ def make_folders(connection: Connection, folders: list[str]) -> None:
     replies = dict(zip(steps, connection.ask(*(f"MKD {step}" for step in steps)), strict=True))
     for path in _without(connection, missing):  # not told by the replies: one that exists is refused as well
         for step in steps:
-            if f"{path}/".startswith(f"{step}/") and (what := kind(connection, step)) != "dir":
+            if f"{path}/".startswith(f"{step}/") and (what := kind_of(connection, step)) != "dir":
                 if what == "file":
                     raise Refused(replies[step], f"{step} is a file, no folder; choose another path or delete it")
                 require(replies[step])
@@ -133,7 +133,7 @@ def _plain(name: str) -> str:
 
 def delete(connection: Connection, path: str) -> None:
     """Delete a file, or a folder with all below it (of "/" all that is below it); what is missing is left so."""
-    what = kind(connection, path)
+    what = kind_of(connection, path)
     if what == "dir":
         _delete_folder(connection, path)
     elif what == "file":
@@ -149,9 +149,9 @@ def _delete_folder(connection: Connection, folder: str) -> None:
             continue
         if entry.kind == "dir":
             _delete_folder(connection, path)
-        elif kind(connection, path) is not None:  # else somebody else was quicker
+        elif kind_of(connection, path) is not None:  # else somebody else was quicker
             require(reply)
     if folder != "/":
         (reply,) = connection.ask(f"RMD {folder}")
-        if reply[0] != "2" and kind(connection, folder) is not None:
+        if reply[0] != "2" and kind_of(connection, folder) is not None:
             require(reply)

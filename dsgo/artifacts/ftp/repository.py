@@ -2,8 +2,8 @@
 
 (Entry points in pyproject.toml.) A file is complete or not there at all, on both sides; connections are reused and
 files go over several of them at a time; every failure is one line that names the server and never the password.
-In dsgo: ftp_address.py reads the URI, ftp_control.py and ftp_connection.py speak FTP, ftp_transfer.py and
-ftp_folders.py say what about files and folders, ftp_pool.py keeps connections and tries again.
+Beside it: address.py reads the URI, control.py and connection.py speak FTP, transfer.py and folders.py say what
+about files and folders, pool.py keeps connections and tries again.
 """
 
 import ftplib
@@ -21,12 +21,12 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.file_utils import ArtifactProgressBar, create_tmp_dir
 
-from dsgo import ftp_folders, ftp_transfer
-from dsgo.ftp_address import Address
-from dsgo.ftp_connection import Connection
-from dsgo.ftp_folders import Entry
-from dsgo.ftp_pool import Pool, pool_of
-from dsgo.ftp_transfer import PARTIAL, Download
+from dsgo.artifacts.ftp import transfer
+from dsgo.artifacts.ftp.address import Address
+from dsgo.artifacts.ftp.connection import Connection
+from dsgo.artifacts.ftp.folders import Entry, delete, kind_of, listing, make_folders
+from dsgo.artifacts.ftp.pool import Pool, pool_of
+from dsgo.artifacts.ftp.transfer import PARTIAL, Download
 
 
 class FTPArtifactRepository(ArtifactRepository):
@@ -56,8 +56,8 @@ class FTPArtifactRepository(ArtifactRepository):
         target = self._remote(artifact_path, Path(local_file).name)
 
         def work(connection: Connection) -> None:
-            ftp_folders.make_folders(connection, [folder])
-            ftp_transfer.upload(connection, Path(local_file), target)
+            make_folders(connection, [folder])
+            transfer.upload(connection, Path(local_file), target)
 
         self._pool().run(f"store {target}", work)
 
@@ -69,9 +69,9 @@ class FTPArtifactRepository(ArtifactRepository):
             folders.append(self._remote(path))
             files += [(here / name, self._remote(path, name)) for name in names]
         pool = self._pool()
-        pool.run(f"make the folder {folders[0]}", lambda connection: ftp_folders.make_folders(connection, folders))
+        pool.run(f"make the folder {folders[0]}", lambda connection: make_folders(connection, folders))
         with _progress("Uploading artifacts", len(files)) as done:
-            pool.run_each("store {0[1]}", lambda connection, each: ftp_transfer.upload(connection, *each), files, done)
+            pool.run_each("store {0[1]}", lambda connection, each: transfer.upload(connection, *each), files, done)
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the folder `path`, sorted; a file or a missing path gives nothing, as in MLflow's local store."""
@@ -86,7 +86,7 @@ class FTPArtifactRepository(ArtifactRepository):
         if not target.is_dir():
             raise MlflowException(f"the destination {target} is not a folder that exists", RESOURCE_DOES_NOT_EXIST)
         remote = self._remote(artifact_path)
-        kind = self._pool().run(f"find {remote}", lambda connection: ftp_folders.kind(connection, remote))
+        kind = self._pool().run(f"find {remote}", lambda connection: kind_of(connection, remote))
         if kind is None and artifact_path:  # a run's root may be missing: it logged nothing
             raise self._missing(artifact_path)
         folders, files = self._tree(artifact_path or "") if kind == "dir" else ([], [])
@@ -100,7 +100,7 @@ class FTPArtifactRepository(ArtifactRepository):
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Delete a file, or a folder with all below it; what is missing is left so."""
         path = self._remote(artifact_path)
-        self._pool().run(f"delete {path}", lambda connection: ftp_folders.delete(connection, path))
+        self._pool().run(f"delete {path}", lambda connection: delete(connection, path))
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         self._download([remote_file_path], [local_path])
@@ -169,9 +169,9 @@ class FTPArtifactRepository(ArtifactRepository):
 def _list(connection: Connection, folder: str) -> list[Entry]:
     """List the files and folders in a folder, without those in flight; a file or nothing there gives nothing."""
     try:
-        entries = ftp_folders.listing(connection, folder)
+        entries = listing(connection, folder)
     except ftplib.error_perm:
-        if ftp_folders.kind(connection, folder) == "dir":
+        if kind_of(connection, folder) == "dir":
             raise
         return []
     return [entry for entry in entries if entry.kind != "other" and not entry.name.startswith(PARTIAL)]

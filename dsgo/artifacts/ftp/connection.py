@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from dsgo import ftp_control
-from dsgo.ftp_address import Login
-from dsgo.ftp_control import Control, Lost, reason, require
+from dsgo.artifacts.ftp import control
+from dsgo.artifacts.ftp.address import Login
+from dsgo.artifacts.ftp.control import Control, Lost, reason, require
 
 SLOWEST = 20 << 20  # bytes/s that a server is given to flush or to hash what it received, on top of TIMEOUT
 BLOCK = 1 << 20  # bytes a read
@@ -90,7 +90,7 @@ class Connection(Control):
                 write(self._buffer[:size])
                 self._look_for_stop()
             _end_tls(data)
-        self._finish(ftp_control.TIMEOUT)
+        self._finish(control.TIMEOUT)
 
     def store(self, passive_reply: str, path: str, source: BinaryIO, size: int, digest: Any = None) -> int:
         """Send the first `size` bytes of a file to `path`; return how many there were. `digest` is fed with them."""
@@ -112,9 +112,9 @@ class Connection(Control):
         except OSError as error:
             if not _is_of_network(error):
                 raise
-            self._finish(ftp_control.TIMEOUT)  # the server hung up on the data: this raises its reason, as a full disk
+            self._finish(control.TIMEOUT)  # the server hung up on the data: this raises its reason, as a full disk
             raise Lost(reason(error)) from error
-        self._finish(ftp_control.TIMEOUT + size / SLOWEST)
+        self._finish(control.TIMEOUT + size / SLOWEST)
         return sent
 
     def _look_for_stop(self) -> None:
@@ -123,7 +123,7 @@ class Connection(Control):
 
     def patient(self, command: str, size: int) -> str:
         """Ask for what takes the server time in proportion to `size` bytes."""
-        self._control.settimeout(ftp_control.TIMEOUT + size / SLOWEST)
+        self._control.settimeout(control.TIMEOUT + size / SLOWEST)
         try:
             return self.ask(command)[0]
         finally:
@@ -132,7 +132,7 @@ class Connection(Control):
     def discard(self, path: str) -> None:
         """Delete an upload that will not be completed, as well as the state of the connection allows."""
         with suppress(Lost, ftplib.Error, OSError):
-            self._control.settimeout(min(ftp_control.TIMEOUT, 5))
+            self._control.settimeout(min(control.TIMEOUT, 5))
             if self._in_transfer:
                 self.getmultiline()
             self.ask(f"DELE {path}")

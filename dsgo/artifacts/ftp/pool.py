@@ -17,10 +17,10 @@ from typing import TypeVar
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import ABORTED, PERMISSION_DENIED
 
-from dsgo import ftp_control
-from dsgo.ftp_address import Login
-from dsgo.ftp_connection import Connection
-from dsgo.ftp_control import Lost, Refused, Unreachable
+from dsgo.artifacts.ftp import control
+from dsgo.artifacts.ftp.address import Login
+from dsgo.artifacts.ftp.connection import Connection
+from dsgo.artifacts.ftp.control import Lost, Refused, Unreachable
 
 BUSY = ("421", "425", "426")  # replies that tell of the connection, not of the request
 CONNECTIONS = 8  # at most, to one server with one login
@@ -68,7 +68,7 @@ class Pool:
                 problem = error
             now = time.monotonic()
             first_failure = first_failure or now
-            is_over = delay is None or now - first_failure > ftp_control.TIMEOUT or stop.is_set()
+            is_over = delay is None or now - first_failure > control.TIMEOUT or stop.is_set()
             if is_over or (isinstance(problem, Unreachable) and not self._was_reached):
                 raise self._failure(problem, what) from problem
             stop.wait(delay)

@@ -1,0 +1,1 @@
+"""MLflow's artifact clients, found by entry points; nothing here imports them."""
