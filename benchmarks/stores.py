@@ -32,8 +32,8 @@ import psutil
 import requests
 from mlflow.exceptions import MlflowException
 
-from dsgo.backup import IN_FLIGHT
 from dsgo.base.processes import APART, kill_tree
+from dsgo.stores.backup import IN_FLIGHT
 
 CALL_SECONDS = 300  # that a call may be tried again, on a machine under load
 UP_SECONDS = 180  # that `dsgo up` has to come up

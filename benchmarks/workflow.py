@@ -14,7 +14,7 @@ from pathlib import Path
 
 import mlflow
 
-from dsgo.stores import running_stores
+from dsgo.stores.running import running_stores
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPERIMENT = "benchmark"

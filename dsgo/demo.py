@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dsgo.base.processes import APART, kill_tree
-from dsgo.stores import StoreError, Stores
+from dsgo.stores.running import StoreError, Stores
 from dsgo.workflow import ROOT, TRAINERS
 
 EXPERIMENT = "predicting_wind_solar"

@@ -15,7 +15,7 @@ from dsgo import registry
 from dsgo.base.errors import UserError
 from dsgo.base.notebook import execute
 from dsgo.runs.server import require_tracking
-from dsgo.stores import interruptible
+from dsgo.stores.running import interruptible
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = [

@@ -25,7 +25,7 @@ from dsgo.report_html import title
 from dsgo.report_inputs import PRODUCTION, find_model, find_quality
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
-from dsgo.stores import interruptible
+from dsgo.stores.running import interruptible
 from dsgo.training import model_input
 
 HERE = Path(__file__).parent

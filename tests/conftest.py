@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from ftp_server import Server
 
-from dsgo.stores import running_stores
+from dsgo.stores.running import running_stores
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # in every child process too
 
@@ -80,7 +80,7 @@ def new_stores(home, direct=False):
 
 @pytest.fixture(scope="session")
 def stores(tmp_path_factory):
-    """Both stores, running (`dsgo.stores.Stores`): one pair for each test process. It sets no environment."""
+    """Both stores, running (`dsgo.stores.running.Stores`): one pair for each test process. It sets no environment."""
     with new_stores(tmp_path_factory.mktemp("stores")) as running:
         yield running
 

@@ -21,11 +21,11 @@ from filelock import FileLock
 from ftp_server import FULL_DISK, wait_until
 from test_stores import MODEL
 
-from dsgo import backup
 from dsgo.base.errors import UserError
 from dsgo.cli import main
-from dsgo.home import holding
-from dsgo.stores import running_stores
+from dsgo.stores import backup
+from dsgo.stores.home import holding
+from dsgo.stores.running import running_stores
 
 ODD_NAMES = ["plain.txt", "with space/ä 日本.txt", "-dash", "x" * 255, ".hidden", "empty file"]
 
@@ -356,7 +356,7 @@ def test_restore__home_whose_stores_are_coming_up_is_refused(made, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dsgo import backup
+from dsgo.stores import backup
 
 name, source, target, last = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 count = 0

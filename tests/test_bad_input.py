@@ -102,7 +102,7 @@ def test_step__does_not_wait_for_a_tracking_server_that_accepts_and_says_nothing
 
 def test_trainer__says_that_the_artifact_store_is_away(small_dataset, tmp_path, free_port):
     """The tracking server is up, its artifact store is not: training is done, but nothing can be kept."""
-    from dsgo.stores import running_stores
+    from dsgo.stores.running import running_stores
 
     small_dataset.to_parquet(tmp_path / "dataset.parquet")
     with running_stores(tmp_path / "home", free_port(), free_port()) as stores:

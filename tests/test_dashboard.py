@@ -23,7 +23,7 @@ from dsgo.data.dataset import Dataset, split_dataset
 from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.evidence import find_candidate
-from dsgo.stores import running_stores
+from dsgo.stores.running import running_stores
 from dsgo.training import log_candidate, model_input
 
 EXPERIMENT = "dashboard"

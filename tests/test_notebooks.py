@@ -20,7 +20,7 @@ from conftest import ROOT
 from dsgo.base.errors import UserError
 from dsgo.base.notebook import NotebookError, execute
 from dsgo.runs.server import require_tracking
-from dsgo.stores import running_stores
+from dsgo.stores.running import running_stores
 
 FOLDERS = ["1_starting_point", "notebooks"]
 STORED = sorted(path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in (ROOT / folder).rglob("*.ipynb"))

@@ -16,7 +16,7 @@ from fake_project import write_fake_project
 from dsgo import driver, engine
 from dsgo.base.errors import UserError
 from dsgo.project import _git
-from dsgo.stores import running_stores
+from dsgo.stores.running import running_stores
 
 ROOT = Path(__file__).resolve().parents[1]
 BOUND = 90  # seconds for whatever should happen soon

@@ -23,7 +23,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from dsgo.base.errors import UserError
 from dsgo.base.files import Advance, sync, transfer, written_whole
-from dsgo.home import DATABASE, FILES, RESTORED, AlreadyUpError, holding, put_into_place
+from dsgo.stores.home import DATABASE, FILES, RESTORED, AlreadyUpError, holding, put_into_place
 
 MANIFEST = "manifest.json"
 FORMAT = 1  # of the manifest

@@ -9,7 +9,7 @@ holds the store's password: it goes to both children by the variable DSGO_FTP_PA
 `direct` new experiments have `ftp://` roots instead, without a password. If the home has a users file
 (server/README.md), guest must be one of them, for that is who the tracking server is.
 
-The home folder is described in dsgo/home.py.
+The home folder is described in dsgo/stores/home.py.
 """
 
 import json
@@ -30,7 +30,7 @@ import psutil
 
 from dsgo.base.errors import UserError
 from dsgo.base.processes import APART
-from dsgo.home import DATABASE, FILES, holding, read_state
+from dsgo.stores.home import DATABASE, FILES, holding, read_state
 
 SERVER = Path(__file__).resolve().parents[1] / "server"
 HOST = "127.0.0.1"
