@@ -21,13 +21,13 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
-from dsgo import registry
 from dsgo.base.errors import UserError
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import COLUMNS, TARGETS
-from dsgo.models import first_line, load_model
+from dsgo.models import registry
+from dsgo.models.loading import first_line, load_model
+from dsgo.models.training import model_input
 from dsgo.runs.server import require_server
-from dsgo.training import model_input
 from series import Array, Grid, Power
 
 POLL_SECONDS = 3.0

@@ -16,7 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from browser import browser, find_browser
 from dsgo.base.errors import UserError
-from dsgo.registry import MODEL
+from dsgo.models.registry import MODEL
 from screenshots import SECONDS, compress
 
 EXPERIMENT = "predicting_wind_solar"

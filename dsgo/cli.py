@@ -122,7 +122,7 @@ def promote(version: str, why: str) -> None:
 
     For a version that the gate left in Staging, or to end a state that MLflow's UI left (two versions in Production).
     """
-    from dsgo import registry
+    from dsgo.models import registry
 
     with one_line():
         registry.promote(version, why or f"dsgo promote {version}", "by hand")
@@ -136,7 +136,7 @@ def history() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from dsgo import registry
+    from dsgo.models import registry
 
     with one_line():
         entries = registry.history()
@@ -160,7 +160,7 @@ def score(source: Path, target: Path, model: str | None) -> None:
 
     IN has utc_timestamp and the weather columns of a dataset; OUT has utc_timestamp, solar_GW and wind_GW.
     """
-    from dsgo.score import score
+    from dsgo.models.score import score
 
     with one_line():
         rows = score(source, target, model)

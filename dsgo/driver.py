@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from dsgo import cache, engine
-from dsgo.registry import production
+from dsgo.models.registry import production
 from dsgo.view import View
 from dsgo.workflow import Planned
 

@@ -14,9 +14,9 @@ from mlflow.exceptions import MlflowException
 from dsgo.base.errors import UserError
 from dsgo.data.schema import TARGETS
 from dsgo.gate import Evidence
-from dsgo.metrics import baseline, scores
-from dsgo.models import first_line, load_model
-from dsgo.training import model_input
+from dsgo.models.loading import first_line, load_model
+from dsgo.models.metrics import baseline, scores
+from dsgo.models.training import model_input
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class Evidence:
     name: str  # as people call it: "rf", "version 3"
     run_id: str
     predicted: pd.DataFrame  # solar_GW, wind_GW in GW, index of the hold-out; all NaN where it does not predict
-    scores: dict[str, float]  # of `predicted`, see dsgo.metrics.scores
+    scores: dict[str, float]  # of `predicted`, see dsgo.models.metrics.scores
     milliseconds: float  # for one row
     signature: ModelSignature | None
     trained_until: pd.Timestamp | None  # its last training hour; None: not known

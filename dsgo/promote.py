@@ -19,14 +19,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dsgo import registry
 from dsgo.base.errors import UserError
 from dsgo.data.dataset import load_dataset, split_dataset
 from dsgo.evidence import HoldOut, find_candidate, observe_candidate, observe_production
 from dsgo.gate import METRICS, Evidence, Row, failures, figure_text, judge, passed
+from dsgo.models import registry
+from dsgo.models.training import SIGNATURE
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
-from dsgo.training import SIGNATURE
 
 STYLE = "<style>body{font:14px sans-serif}td,th{padding:.2em .8em;text-align:left}.failed{color:#b00020}</style>"
 

@@ -9,10 +9,10 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
-from dsgo import registry
 from dsgo.base.errors import UserError
 from dsgo.gate import figure_text
-from dsgo.models import load_model, model_info
+from dsgo.models import registry
+from dsgo.models.loading import load_model, model_info
 
 PRODUCTION = f"models:/{registry.MODEL}/Production"
 

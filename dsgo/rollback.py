@@ -6,7 +6,7 @@ Run it with `mlflow run . -e rollback --env-manager local -P why="..."`; `dsgo h
 import click
 import mlflow
 
-from dsgo import registry
+from dsgo.models import registry
 from dsgo.runs.step import run_step, start_run
 
 

@@ -10,11 +10,11 @@ import sys
 import click
 import mlflow
 
-from dsgo import figures
 from dsgo.data.dataset import load_dataset, split_dataset
 from dsgo.data.schema import TARGETS, WEATHER
+from dsgo.models import figures
+from dsgo.models.training import log_candidate
 from dsgo.runs.step import run_step, start_run, trainer_options
-from dsgo.training import log_candidate
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its notes on the CPU are no news
 

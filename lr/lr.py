@@ -9,8 +9,8 @@ from sklearn.linear_model import LinearRegression
 
 from dsgo.data.dataset import load_dataset, split_dataset
 from dsgo.data.schema import TARGETS, WEATHER
+from dsgo.models.training import log_candidate
 from dsgo.runs.step import run_step, start_run, trainer_options
-from dsgo.training import log_candidate
 
 
 @click.command

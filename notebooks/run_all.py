@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 import nbformat
 
-from dsgo import registry
 from dsgo.base.errors import UserError
 from dsgo.base.notebook import execute
+from dsgo.models import registry
 from dsgo.runs.server import require_tracking
 from dsgo.stores.running import interruptible
 

@@ -19,6 +19,7 @@ from dsgo import weekly
 from dsgo.base.notebook import execute, to_html
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import TARGETS
+from dsgo.models.training import model_input
 from dsgo.out_folder import copy_whole, make_folder
 from dsgo.pdf import find_browser, print_pdf
 from dsgo.report_html import title
@@ -26,7 +27,6 @@ from dsgo.report_inputs import PRODUCTION, find_model, find_quality
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
 from dsgo.stores.running import interruptible
-from dsgo.training import model_input
 
 HERE = Path(__file__).parent
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import RandomForestRegressor
 
-from dsgo import figures
 from dsgo.data.dataset import Dataset, load_dataset, split_dataset
 from dsgo.data.schema import TARGETS, WEATHER
+from dsgo.models import figures
+from dsgo.models.training import log_candidate
 from dsgo.runs.step import run_step, start_run, trainer_options
-from dsgo.training import log_candidate
 
 
 def fit_forest(train: pd.DataFrame, seed: int, n_jobs: int, **params: int) -> RandomForestRegressor:

@@ -15,8 +15,8 @@ import pandas as pd
 from rich.progress import Progress
 
 from dsgo.data.dataset import load_dataset, split_dataset
+from dsgo.models.training import log_dataset
 from dsgo.runs.step import run_step, start_run, trainer_options
-from dsgo.training import log_dataset
 from rf import fit_forest, log_forest
 
 

@@ -8,10 +8,10 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LinearRegression
 
-from dsgo import power_model, registry
 from dsgo.data.dataset import Dataset, split_dataset
 from dsgo.data.schema import TARGETS, WEATHER
-from dsgo.training import SIGNATURE, log_candidate
+from dsgo.models import power_model, registry
+from dsgo.models.training import SIGNATURE, log_candidate
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -18,13 +18,13 @@ from dashboard_page import APP, Keys, Page, running_dashboard
 from gate_models import experiment_id, log_dataset, log_linear
 from sklearn.ensemble import RandomForestRegressor
 
-from dsgo import registry
 from dsgo.data.dataset import Dataset, split_dataset
 from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.evidence import find_candidate
+from dsgo.models import registry
+from dsgo.models.training import log_candidate, model_input
 from dsgo.stores.running import running_stores
-from dsgo.training import log_candidate, model_input
 
 EXPERIMENT = "dashboard"
 ENVIRONMENT = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from dsgo.registry import MODEL
+from dsgo.models.registry import MODEL
 
 STEPS = ["process_data", "lr", "rf", "keras_nn", "promote", "report"]
 

@@ -10,8 +10,8 @@ from mlflow.types import ColSpec, Schema
 from dsgo.data.dataset import split_dataset
 from dsgo.data.schema import TARGETS
 from dsgo.gate import Evidence, failures, judge, passed
-from dsgo.metrics import baseline, scores
-from dsgo.training import SIGNATURE
+from dsgo.models.metrics import baseline, scores
+from dsgo.models.training import SIGNATURE
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from dsgo.metrics import baseline, scores
+from dsgo.models.metrics import baseline, scores
 
 
 def test_baseline__is_the_training_mean_of_that_month_and_hour():

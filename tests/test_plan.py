@@ -71,7 +71,7 @@ def test_key__a_changed_parameter_changes_its_step_and_what_follows(root, own, s
         ("rf/rf.py", ["rf", "promote", "report"]),
         ("lr/requirements.txt", ["lr", "promote", "report"]),
         ("process_data/MLproject", STEPS),
-        ("dsgo/metrics.py", STEPS),
+        ("dsgo/models/metrics.py", STEPS),
         ("requirements.txt", STEPS),
         ("MLproject", ["promote", "report"]),
     ],

@@ -7,7 +7,7 @@ from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 from sklearn.multioutput import MultiOutputRegressor
 
 from dsgo.data.schema import TARGETS, WEATHER
-from dsgo.power_model import PowerModel
+from dsgo.models.power_model import PowerModel
 
 
 @pytest.mark.parametrize(

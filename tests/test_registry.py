@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 from gate_models import empty_registry, log_code, stages
 
-from dsgo import registry
 from dsgo.base.errors import UserError
 from dsgo.cli import main
+from dsgo.models import registry
 
 
 class Crash(BaseException):

@@ -20,13 +20,14 @@ import pytest
 from gate_models import ROOT, empty_registry, log_dataset, log_linear
 from pypdf import PdfReader
 
-from dsgo import pdf, registry, weekly
+from dsgo import pdf, weekly
 from dsgo.base import notebook
 from dsgo.base.errors import UserError
 from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS
 from dsgo.evidence import find_candidate
-from dsgo.training import model_input
+from dsgo.models import registry
+from dsgo.models.training import model_input
 
 EXPERIMENT = "report"
 MONDAY = pd.Timestamp("2016-08-01", tz="UTC")

@@ -9,17 +9,17 @@ import pytest
 from click.testing import CliRunner
 from gate_models import empty_registry, log_dataset, log_linear
 
-from dsgo import registry
 from dsgo.cli import main
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.evidence import find_candidate
-from dsgo.models import load_model
-from dsgo.training import model_input
+from dsgo.models import registry
+from dsgo.models.loading import load_model
+from dsgo.models.training import model_input
 
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from dsgo.score import score
+from dsgo.models.score import score
 rows = score(Path(sys.argv[1]), Path(sys.argv[2]))
 print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """

@@ -20,11 +20,11 @@ from gate_models import ROOT, empty_registry, log_code, log_dataset, log_linear
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
-from dsgo import registry
 from dsgo.data.schema import TARGETS, TIME, WEATHER
 from dsgo.evidence import find_candidate
-from dsgo.models import load_model
-from dsgo.training import SIGNATURE, model_input
+from dsgo.models import registry
+from dsgo.models.loading import load_model
+from dsgo.models.training import SIGNATURE, model_input
 
 ROW = [5.0, 10.0, 100.0, 50.0]
 NEEDS_TIME = """

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from dsgo.data.schema import CAPACITY, TARGETS, WEATHER
-from dsgo.metrics import baseline, scores
+from dsgo.models.metrics import baseline, scores
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMS = {"lr": {}, "rf": {"n_estimators": 8, "max_depth": 6}, "keras_nn": {"epochs": 3, "learning_rate": "1e-2"}}

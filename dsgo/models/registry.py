@@ -21,7 +21,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from dsgo.base.errors import UserError
-from dsgo.models import model_info
+from dsgo.models.loading import model_info
 
 MODEL = "BestModel"
 ALIAS = "production"

@@ -23,7 +23,8 @@ def model_info(uri: str) -> ModelInfo:
     flavor = info.flavors.get("python_function", {})
     if flavor.get("loader_module") != LOADER or "python_model" in flavor:
         raise UserError(
-            f"the model {uri} may hold a pickle, which is not opened here: log it as code, as dsgo/training.py does"
+            f"the model {uri} may hold a pickle, which is not opened here: log it as code, as "
+            "dsgo/models/training.py does"
         )
     return info
 

@@ -16,10 +16,10 @@ from mlflow.pyfunc import PyFuncModel
 from rich.console import Console
 from rich.progress import Progress
 
-from dsgo import registry
 from dsgo.base.errors import UserError
 from dsgo.data.schema import TARGETS, TIME
-from dsgo.models import first_line, load_model
+from dsgo.models import registry
+from dsgo.models.loading import first_line, load_model
 
 BLOCK = 4 << 20  # bytes of CSV at a time: some 50,000 rows
 ROWS = 65536  # of parquet at a time

@@ -12,10 +12,10 @@ from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModelContext
 from mlflow.types import ColSpec, Schema
 
-from dsgo import figures, power_model
 from dsgo.data.dataset import Dataset
 from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
-from dsgo.metrics import baseline, scores
+from dsgo.models import figures, power_model
+from dsgo.models.metrics import baseline, scores
 from dsgo.runs.lineage import tracked
 
 SIGNATURE = ModelSignature(

@@ -1,0 +1,1 @@
+"""What a model is: fitted, logged, loaded, judged, registered."""
