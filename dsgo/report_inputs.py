@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base.errors import UserError
-from dsgo.gate import figure_text
+from dsgo.gate.rules import figure_text
 from dsgo.models import registry
 from dsgo.models.loading import load_model, model_info
 

@@ -16,7 +16,7 @@ import mlflow
 from dsgo import cache
 from dsgo.base.errors import UserError
 from dsgo.data.opsd import find_pair
-from dsgo.gate import METRICS
+from dsgo.gate.rules import METRICS
 from dsgo.project import Source, defaults
 from dsgo.runs.step import run_step, start_run
 

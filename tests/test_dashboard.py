@@ -21,7 +21,7 @@ from sklearn.ensemble import RandomForestRegressor
 from dsgo.data.dataset import Dataset, split_dataset
 from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS, WEATHER
-from dsgo.evidence import find_candidate
+from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
 from dsgo.models.training import log_candidate, model_input
 from dsgo.stores.running import running_stores

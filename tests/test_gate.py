@@ -9,7 +9,7 @@ from mlflow.types import ColSpec, Schema
 
 from dsgo.data.dataset import split_dataset
 from dsgo.data.schema import TARGETS
-from dsgo.gate import Evidence, failures, judge, passed
+from dsgo.gate.rules import Evidence, failures, judge, passed
 from dsgo.models.metrics import baseline, scores
 from dsgo.models.training import SIGNATURE
 

@@ -6,11 +6,11 @@ from click.testing import CliRunner
 from gate_models import ROOT, empty_registry, experiment_id, log_code, log_dataset, log_linear, stages
 from mlflow.models import ModelSignature
 
-from dsgo import promote
+from dsgo.gate import promote
+from dsgo.gate.promote import main
+from dsgo.gate.rollback import main as rollback_main
 from dsgo.models import registry
 from dsgo.models.training import SIGNATURE
-from dsgo.promote import main
-from dsgo.rollback import main as rollback_main
 
 EXPERIMENT = "gate"
 

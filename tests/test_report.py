@@ -25,7 +25,7 @@ from dsgo.base import notebook
 from dsgo.base.errors import UserError
 from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS
-from dsgo.evidence import find_candidate
+from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
 from dsgo.models.training import model_input
 

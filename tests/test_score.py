@@ -11,7 +11,7 @@ from gate_models import empty_registry, log_dataset, log_linear
 
 from dsgo.cli import main
 from dsgo.data.schema import TARGETS, WEATHER
-from dsgo.evidence import find_candidate
+from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
 from dsgo.models.loading import load_model
 from dsgo.models.training import model_input

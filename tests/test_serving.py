@@ -21,7 +21,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from dsgo.data.schema import TARGETS, TIME, WEATHER
-from dsgo.evidence import find_candidate
+from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
 from dsgo.models.loading import load_model
 from dsgo.models.training import SIGNATURE, model_input

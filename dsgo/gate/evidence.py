@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from dsgo.base.errors import UserError
 from dsgo.data.schema import TARGETS
-from dsgo.gate import Evidence
+from dsgo.gate.rules import Evidence
 from dsgo.models.loading import first_line, load_model
 from dsgo.models.metrics import baseline, scores
 from dsgo.models.training import model_input

@@ -1,6 +1,6 @@
 """The gate's rules: what a candidate must show on the hold-out before it may go to Production.
 
-Pure functions: what was seen of the models in (dsgo/evidence.py), a table out.
+Pure functions: what was seen of the models in (dsgo/gate/evidence.py), a table out.
 """
 
 import math

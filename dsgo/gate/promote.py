@@ -21,8 +21,8 @@ from rich.text import Text
 
 from dsgo.base.errors import UserError
 from dsgo.data.dataset import load_dataset, split_dataset
-from dsgo.evidence import HoldOut, find_candidate, observe_candidate, observe_production
-from dsgo.gate import METRICS, Evidence, Row, failures, figure_text, judge, passed
+from dsgo.gate.evidence import HoldOut, find_candidate, observe_candidate, observe_production
+from dsgo.gate.rules import METRICS, Evidence, Row, failures, figure_text, judge, passed
 from dsgo.models import registry
 from dsgo.models.training import SIGNATURE
 from dsgo.runs.lineage import tracked

@@ -1,0 +1,1 @@
+"""Who may serve: the rules, the evidence, promotion and rollback."""
