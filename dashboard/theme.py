@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from dsgo.base.colours import COLOURS, INK
 from dsgo.data.schema import TARGETS
-from dsgo.report_figures import COLOURS, INK
 
 # The report's colours: told apart by the colour-blind, contrast above 3:1. style.css has lighter ones for dark pages.
 RECORDED = {target: COLOURS[target.removesuffix("_GW")] for target in TARGETS}  # an area: colour is not the only mark

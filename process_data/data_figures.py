@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
+from dsgo.base.colours import COLOURS
 from dsgo.data.schema import TARGETS, TIME, WEATHER
 
 UNITS = dict(zip(TARGETS + WEATHER, ["GW", "GW", "m/s", "°C", "W/m²", "W/m²"], strict=True))
-COLOURS = dict(zip(TARGETS, ["#e0a100", "#33658a"], strict=True))
+
 NAMES = dict(zip(TARGETS, ["solar", "wind"], strict=True))
 DOTS = 3000  # hours drawn in the scatter matrix; more only hide each other
 
@@ -44,7 +45,7 @@ def _note(dataset: pd.DataFrame) -> str:
 def _series(whole: pd.DataFrame) -> go.Figure:
     figure = go.Figure(layout={"title": "Power, hour by hour (drag the slider's ends to zoom)", "height": 480})
     for target in TARGETS:
-        _add_hourly(figure, whole[target], name=NAMES[target], line={"color": COLOURS[target], "width": 1})
+        _add_hourly(figure, whole[target], name=NAMES[target], line={"color": COLOURS[NAMES[target]], "width": 1})
     figure.update_xaxes(rangeslider={"visible": True}, type="date", title="UTC")
     return figure.update_yaxes(title="GW")
 

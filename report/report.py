@@ -15,18 +15,18 @@ import click
 import mlflow
 import pandas as pd
 
-from dsgo import weekly
 from dsgo.base.notebook import execute, to_html
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import TARGETS
 from dsgo.models.training import model_input
-from dsgo.out_folder import copy_whole, make_folder
-from dsgo.pdf import find_browser, print_pdf
-from dsgo.report_html import title
-from dsgo.report_inputs import PRODUCTION, find_model, find_quality
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
 from dsgo.stores.running import interruptible
+from weekly import numbers
+from weekly.inputs import PRODUCTION, find_model, find_quality
+from weekly.out_folder import copy_whole, make_folder
+from weekly.pdf import find_browser, print_pdf
+from weekly.words import title
 
 HERE = Path(__file__).parent
 
@@ -42,11 +42,11 @@ def main(data: str, week: str, uri: str, author: str, out: str) -> None:
     with interruptible(), start_run("report"), tempfile.TemporaryDirectory(prefix="dsgo-") as scratch:
         target = make_folder(HERE.parent / out) if out else None
         dataset = load_dataset(data)
-        start = weekly.monday(week, dataset.frame.index)
+        start = numbers.monday(week, dataset.frame.index)
         model, about_model = find_model(uri)
         mlflow.log_input(tracked(dataset.frame, dataset.uri), "reported")
-        power = model.predict(model_input(dataset.frame))
-        hours = dataset.frame.assign(**dict(zip(weekly.PREDICTED, power[TARGETS].to_numpy("float64").T, strict=True)))
+        power = pd.DataFrame(model.predict(model_input(dataset.frame)))
+        hours = dataset.frame.assign(**dict(zip(numbers.PREDICTED, power[TARGETS].to_numpy("float64").T, strict=True)))
 
         about = {"country": "DE", "simulated": False} | dataset.frame.attrs
         about |= {"model": about_model, "quality": find_quality(dataset.run_id), "author": author}
@@ -54,8 +54,8 @@ def main(data: str, week: str, uri: str, author: str, out: str) -> None:
         folder = write(hours, about, start, Path(scratch))
 
         mlflow.log_artifacts(str(folder), "report")
-        table = weekly.fortnight(hours, start, about_model["trained_until"])
-        mlflow.log_metrics(weekly.figures(weekly.summary(hours, start), weekly.accuracy(table)))
+        table = numbers.fortnight(hours, start, about_model["trained_until"])
+        mlflow.log_metrics(numbers.figures(numbers.summary(hours, start), numbers.accuracy(table)))
         mlflow.set_tags({"dsgo.week": f"{start:%G-W%V}", "dsgo.simulated": about["simulated"]})
         where = copy_whole(folder, target) if target else mlflow.get_artifact_uri("report")
     click.echo(f"report: week {start:%G-W%V}, {about_model['name']}: {where}")
@@ -70,7 +70,7 @@ def write(hours: pd.DataFrame, about: dict, start: pd.Timestamp, scratch: Path) 
     executed = execute(HERE / "report.ipynb", {"folder": str(scratch), "start": start.isoformat()}, scratch)
     page = to_html(executed, HERE / "template", title=title(start, about))
     (folder / "report.html").write_text(page, encoding="utf-8")
-    week = weekly.fortnight(hours, start, about["model"]["trained_until"]).iloc[:168]
+    week = numbers.fortnight(hours, start, about["model"]["trained_until"]).iloc[:168]
     week.round(6).to_csv(folder / "week.csv", date_format="%Y-%m-%dT%H:%M:%SZ", lineterminator="\n")
     if browser := find_browser():
         print_pdf(browser, folder / "report.html", folder / "report.pdf")

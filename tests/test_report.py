@@ -20,7 +20,6 @@ import pytest
 from gate_models import ROOT, empty_registry, log_dataset, log_linear
 from pypdf import PdfReader
 
-from dsgo import pdf, weekly
 from dsgo.base import notebook
 from dsgo.base.errors import UserError
 from dsgo.data.sample import simulate
@@ -28,6 +27,7 @@ from dsgo.data.schema import TARGETS
 from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
 from dsgo.models.training import model_input
+from weekly import numbers, pdf
 
 EXPERIMENT = "report"
 MONDAY = pd.Timestamp("2016-08-01", tz="UTC")
@@ -106,7 +106,7 @@ def test_report__its_files_are_on_the_run_and_in_out(reported, tracking, frame):
 
     assert {file.name for file in reported.iterdir()} == {"report.html", "week.csv"} | printed
     assert names == {f"report/{file.name}" for file in reported.iterdir()}
-    week = frame[TARGETS][MONDAY : MONDAY + weekly.WEEK - weekly.HOUR]
+    week = frame[TARGETS][MONDAY : MONDAY + numbers.WEEK - numbers.HOUR]
     assert run.data.metrics["hours_recorded"] == 165
     assert run.data.metrics["energy_solar_GWh"] == pytest.approx(week["solar_GW"].sum())
     assert run.data.metrics["energy_wind_GWh"] == pytest.approx(week["wind_GW"].sum())
@@ -124,7 +124,7 @@ def test_report__week_csv_holds_every_hour_recorded_and_predicted(reported, fram
         kept = table.drop(GAP)
         assert kept[column].to_numpy() == pytest.approx(frame.loc[kept.index, column].to_numpy(), abs=1e-6)
         model = pd.Series(predicted.iloc[:, at].to_numpy(), frame.index)[kept.index]
-        assert kept[weekly.PREDICTED[at]].to_numpy() == pytest.approx(model.to_numpy(), abs=1e-6)
+        assert kept[numbers.PREDICTED[at]].to_numpy() == pytest.approx(model.to_numpy(), abs=1e-6)
     assert (table["wind_low_GW"].dropna() <= table["wind_high_GW"].dropna()).all()
 
 
@@ -164,7 +164,7 @@ def test_report__in_a_browser_its_figures_are_drawn_and_its_numbers_are_the_data
     assert np.array(recorded[:168], dtype="float64") == pytest.approx(week.to_numpy(), abs=1e-3, nan_ok=True)
 
     text = browser.find_element("tag name", "body").text
-    week = frame[TARGETS][MONDAY : MONDAY + weekly.WEEK - weekly.HOUR]
+    week = frame[TARGETS][MONDAY : MONDAY + numbers.WEEK - numbers.HOUR]
     for energy in [*week.sum(), week.sum().sum()]:
         assert f"{energy:,.0f} GWh" in text
     error = (predicted.set_axis(frame.index)[TARGETS] - frame[TARGETS]).abs().loc[week.index].mean()
@@ -220,7 +220,7 @@ def test_report__the_pdf_has_its_pages_with_text(reported):
 @pytest.fixture
 def parts(frame):
     """Hours and facts as report.write takes them, without a model."""
-    hours = frame.assign(**{name: frame[target] for name, target in zip(weekly.PREDICTED, TARGETS, strict=True)})
+    hours = frame.assign(**{name: frame[target] for name, target in zip(numbers.PREDICTED, TARGETS, strict=True)})
     model = {"name": "a model", "trained_until": None, "facts": {"Model": "a model"}, "gate": []}
     about = {"country": "DE", "simulated": False, "model": model, "quality": None, "author": "A", "data": "here"}
     return hours, about | {"prepared": "2026-01-01T00:00:00+00:00"}
@@ -244,7 +244,7 @@ def test_write__without_a_browser_there_is_the_page_alone_and_a_line_says_so(
 def test_write__a_week_without_records_says_so(script, parts, tmp_path, monkeypatch):
     monkeypatch.setattr(script, "find_browser", lambda: None)
     hours, about = parts
-    hours = hours.drop(weekly.of_week(hours, MONDAY).index)
+    hours = hours.drop(numbers.of_week(hours, MONDAY).index)
 
     folder = script.write(hours, about, MONDAY, tmp_path)
 

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dsgo import weekly
 from dsgo.base.errors import UserError
 from dsgo.data.schema import TARGETS
-from dsgo.weekly import PREDICTED
+from weekly import numbers
+from weekly.numbers import PREDICTED
 
 MONDAY = pd.Timestamp("2016-08-01", tz="UTC")
 
@@ -22,15 +22,15 @@ def constant(first="2015-01-01", last="2016-12-31 23:00", solar=2.0, wind=4.0):
 
 @pytest.mark.parametrize("day", ["2016-08-01", "2016-08-04", "2016-08-07"])
 def test_monday__any_day_names_its_iso_week(day):
-    assert weekly.monday(day, constant().index) == MONDAY
+    assert numbers.monday(day, constant().index) == MONDAY
 
 
 def test_monday__the_default_is_the_last_week_that_ended_within_the_data():
     index = constant().index
 
-    assert weekly.monday("", index) == pd.Timestamp("2016-12-19", tz="UTC")  # 31 December 2016 is a Saturday
-    assert weekly.monday("", index[index < MONDAY]) == MONDAY - weekly.WEEK
-    assert weekly.monday("", index[index < MONDAY - weekly.HOUR]) == MONDAY - 2 * weekly.WEEK  # one hour short
+    assert numbers.monday("", index) == pd.Timestamp("2016-12-19", tz="UTC")  # 31 December 2016 is a Saturday
+    assert numbers.monday("", index[index < MONDAY]) == MONDAY - numbers.WEEK
+    assert numbers.monday("", index[index < MONDAY - numbers.HOUR]) == MONDAY - 2 * numbers.WEEK  # one hour short
 
 
 @pytest.mark.parametrize(
@@ -44,20 +44,20 @@ def test_monday__the_default_is_the_last_week_that_ended_within_the_data():
 )
 def test_monday__says_in_a_line_what_is_wrong(day, message):
     with pytest.raises(UserError, match=message) as error:
-        weekly.monday(day, constant().index)
+        numbers.monday(day, constant().index)
     assert "\n" not in error.value.message
 
 
 def test_monday__data_of_less_than_a_week_has_no_default():
     with pytest.raises(UserError, match="last whole one"):
-        weekly.monday("", constant("2016-08-02", "2016-08-09").index)
+        numbers.monday("", constant("2016-08-02", "2016-08-09").index)
 
 
 def test_summary__has_energy_capacity_factors_and_changes():
     hours = constant()
-    hours.loc[MONDAY : MONDAY + weekly.WEEK - weekly.HOUR, "wind_GW"] = 8.0
+    hours.loc[MONDAY : MONDAY + numbers.WEEK - numbers.HOUR, "wind_GW"] = 8.0
 
-    table = weekly.summary(hours, MONDAY).set_index("week")
+    table = numbers.summary(hours, MONDAY).set_index("week")
 
     assert list(table.index) == ["the week", "the week before", "week 31 of 2015"]
     assert table["solar_GWh"].tolist() == [336, 336, 336]  # 2 GW * 168 h
@@ -72,7 +72,7 @@ def test_summary__has_energy_capacity_factors_and_changes():
 def test_summary__missing_hours_take_energy_away_but_are_no_calm():
     hours = constant().drop(pd.date_range(MONDAY, periods=68, freq="h"))
 
-    week = weekly.summary(hours, MONDAY)
+    week = numbers.summary(hours, MONDAY)
 
     assert week.loc[0, ["hours", "solar_GWh", "solar_cf"]].tolist() == [100, 200, 0.2]
     assert week["solar_change"].tolist() == pytest.approx([0, 0, 0])
@@ -80,21 +80,21 @@ def test_summary__missing_hours_take_energy_away_but_are_no_calm():
 
 def test_summary__a_week_without_records_has_no_factor_and_no_change():
     hours = constant()
-    hours = hours.drop(weekly.of_week(hours, MONDAY).index)
+    hours = hours.drop(numbers.of_week(hours, MONDAY).index)
 
-    table = weekly.summary(hours, MONDAY)
+    table = numbers.summary(hours, MONDAY)
 
     assert table.loc[0, "hours"] == 0
     assert table.loc[0, ["solar_cf", "wind_cf"]].isna().all()
     assert table["both_change"].isna().all()
-    assert weekly.extremes(hours, MONDAY).empty
-    assert weekly.figures(table, weekly.accuracy(weekly.fortnight(hours, MONDAY, None))) == {"hours_recorded": 0}
+    assert numbers.extremes(hours, MONDAY).empty
+    assert numbers.figures(table, numbers.accuracy(numbers.fortnight(hours, MONDAY, None))) == {"hours_recorded": 0}
 
 
 def test_summary__week_53_is_compared_with_the_years_that_have_one():
     hours = constant("2009-01-01", "2016-01-10 23:00")
 
-    table = weekly.summary(hours, pd.Timestamp("2015-12-28", tz="UTC"))
+    table = numbers.summary(hours, pd.Timestamp("2015-12-28", tz="UTC"))
 
     assert table["week"].tolist() == ["the week", "the week before", "week 53 of 2009"]
 
@@ -106,7 +106,7 @@ def test_extremes__are_the_hours_of_most_and_least_power():
     hours.loc[worst, TARGETS] = [0.0, 1.0]
     hours.loc[sunny, TARGETS] = [9.0, 4.0]
 
-    table = weekly.extremes(hours, MONDAY).set_index("what")
+    table = numbers.extremes(hours, MONDAY).set_index("what")
 
     assert table["at"].to_dict() == {
         "best hour": best,
@@ -122,9 +122,9 @@ def test_fortnight__the_band_is_the_quantiles_of_the_errors_made_since_training(
     rng = np.random.default_rng(0)
     hours["wind_GW"] = hours["wind_predicted_GW"] + rng.uniform(-1, 1, len(hours))  # quantiles -0.8 and 0.8
     hours.loc[:"2015-12-31", "wind_GW"] += 100  # learned from: must not count
-    hours.loc[MONDAY : MONDAY + 2 * weekly.WEEK, "wind_GW"] += 100  # the fortnight itself: neither
+    hours.loc[MONDAY : MONDAY + 2 * numbers.WEEK, "wind_GW"] += 100  # the fortnight itself: neither
 
-    table = weekly.fortnight(hours, MONDAY, "2015-12-31T23:00:00+00:00")
+    table = numbers.fortnight(hours, MONDAY, "2015-12-31T23:00:00+00:00")
 
     assert len(table) == 336
     assert (table["wind_low_GW"] - table["wind_predicted_GW"]).to_numpy() == pytest.approx(-0.8, abs=0.03)
@@ -140,10 +140,11 @@ def test_fortnight__the_band_widens_with_the_prediction_and_covers_four_in_five_
     hours["wind_GW"] = hours["wind_predicted_GW"] * (1 + rng.normal(0, 0.15, len(hours)))
 
     found = [
-        weekly.fortnight(hours, MONDAY + week * weekly.WEEK, "2014-12-31T23:00:00+00:00") for week in range(-20, 20, 2)
+        numbers.fortnight(hours, MONDAY + week * numbers.WEEK, "2014-12-31T23:00:00+00:00")
+        for week in range(-20, 20, 2)
     ]
 
-    inside = np.mean([weekly.accuracy(table).loc["wind", "inside"] for table in found])
+    inside = np.mean([numbers.accuracy(table).loc["wind", "inside"] for table in found])
     assert inside == pytest.approx(0.8, abs=0.03)
     width = found[0]["wind_high_GW"] - found[0]["wind_low_GW"]
     low, high = found[0]["wind_predicted_GW"] < 5, found[0]["wind_predicted_GW"] > 25
@@ -152,21 +153,21 @@ def test_fortnight__the_band_widens_with_the_prediction_and_covers_four_in_five_
 
 @pytest.mark.parametrize("trained_until", [None, "2016-12-31T23:00:00+00:00"])
 def test_fortnight__without_hours_that_the_model_did_not_learn_from_there_is_no_band(trained_until):
-    table = weekly.fortnight(constant(), MONDAY, trained_until)
+    table = numbers.fortnight(constant(), MONDAY, trained_until)
 
     assert table[["solar_low_GW", "wind_high_GW"]].isna().all(axis=None)
     assert table["wind_predicted_GW"].tolist() == [3.0] * 336
-    assert weekly.accuracy(table)["inside"].isna().all()
+    assert numbers.accuracy(table)["inside"].isna().all()
 
 
 def test_fortnight__after_the_end_of_the_data_nothing_is_predicted():
-    table = weekly.fortnight(constant(last="2016-08-10 11:00"), MONDAY, None)
+    table = numbers.fortnight(constant(last="2016-08-10 11:00"), MONDAY, None)
 
     assert table["solar_predicted_GW"].notna().sum() == 168 + 2 * 24 + 12
 
 
 def test_accuracy__is_of_the_recorded_hours_of_the_week():
-    table = weekly.accuracy(weekly.fortnight(constant(), MONDAY, "2015-12-31T23:00:00+00:00"))
+    table = numbers.accuracy(numbers.fortnight(constant(), MONDAY, "2015-12-31T23:00:00+00:00"))
 
     assert table.loc["solar"].tolist() == pytest.approx([0.5, 0.5, 1.0])
     assert table.loc["wind"].tolist() == pytest.approx([1.0, -1.0, 1.0])
@@ -175,12 +176,12 @@ def test_accuracy__is_of_the_recorded_hours_of_the_week():
 def test_errors_by_week__end_with_the_week_and_leave_scanty_weeks_out():
     hours = constant()
     hours.loc[MONDAY:, "solar_predicted_GW"] = 5.0
-    hours = hours.drop(pd.date_range(MONDAY - weekly.WEEK, periods=100, freq="h"))
+    hours = hours.drop(pd.date_range(MONDAY - numbers.WEEK, periods=100, freq="h"))
 
-    weeks = weekly.errors_by_week(hours, MONDAY)
+    weeks = numbers.errors_by_week(hours, MONDAY)
 
     assert weeks.index[0] == pd.Timestamp("2014-12-29", tz="UTC")
-    assert weeks.index[-2:].tolist() == [MONDAY - 2 * weekly.WEEK, MONDAY]
+    assert weeks.index[-2:].tolist() == [MONDAY - 2 * numbers.WEEK, MONDAY]
     assert weeks["solar"].iloc[-2:].tolist() == [0.5, 3.0]
 
 
@@ -188,7 +189,7 @@ def test_errors_by_period__parts_at_the_end_of_training():
     hours = constant()
     hours.loc["2016":, "wind_predicted_GW"] = 1.0
 
-    table = weekly.errors_by_period(hours, MONDAY, "2015-12-31T23:00:00+00:00").set_index("period")
+    table = numbers.errors_by_period(hours, MONDAY, "2015-12-31T23:00:00+00:00").set_index("period")
 
     assert table["wind"].to_dict() == {
         "training": 1.0,
@@ -198,24 +199,24 @@ def test_errors_by_period__parts_at_the_end_of_training():
         "the week": 3.0,
     }
     assert table["hours"].tolist() == [8760, (213 + 7) * 24, 13 * 168, 4 * 168, 168]
-    assert "training" not in weekly.errors_by_period(hours, MONDAY, None)["period"].tolist()
+    assert "training" not in numbers.errors_by_period(hours, MONDAY, None)["period"].tolist()
 
 
 def test_rolling_week__is_the_mean_of_the_seven_days_before_and_stops_with_the_week():
     hours = constant()
     hours["wind_GW"] = np.arange(len(hours), dtype="float64")
 
-    table = weekly.rolling_week(hours, MONDAY)
+    table = numbers.rolling_week(hours, MONDAY)
 
     last = table.iloc[-1]
-    position = hours.index.get_loc(MONDAY + weekly.WEEK - weekly.HOUR)
+    position = hours.index.get_loc(MONDAY + numbers.WEEK - numbers.HOUR)
     assert (last["year"], last["day"]) == (2016, 221.0)  # the end of 7 August, the year's 220th day
     assert last["wind_GW"] == position - 83.5
     assert table[table["year"] == 2015].iloc[0][TARGETS].isna().all()  # no week before it yet
 
 
 def test_year_so_far__compares_as_many_days_of_each_year():
-    table = weekly.year_so_far(constant("2014-06-01"), MONDAY)
+    table = numbers.year_so_far(constant("2014-06-01"), MONDAY)
 
     assert table["year"].tolist() == [2016, 2015, 2014]
     assert set(table["days"]) == {220}
@@ -233,19 +234,19 @@ def test_quality__names_the_weeks_missing_hours_and_what_processing_found_in_it(
         }
     }
 
-    table = weekly.quality(index, MONDAY, report).set_index("kind")
+    table = numbers.quality(index, MONDAY, report).set_index("kind")
 
     assert table["hours"].to_dict() == {"not in the data": 3, "missing": 5, "doubled": 0, "negative": 1}
     gap = (pd.Timestamp("2016-08-03 05:00", tz="UTC"), pd.Timestamp("2016-08-03 07:00", tz="UTC"))
     assert table.loc["not in the data", "spans"] == [gap]
-    assert weekly.quality(index, MONDAY + weekly.WEEK, None)["hours"].tolist() == [0]
+    assert numbers.quality(index, MONDAY + numbers.WEEK, None)["hours"].tolist() == [0]
 
 
 def test_figures__are_those_of_the_summary():
     hours = constant()
-    table = weekly.fortnight(hours, MONDAY, "2015-12-31T23:00:00+00:00")
+    table = numbers.fortnight(hours, MONDAY, "2015-12-31T23:00:00+00:00")
 
-    found = weekly.figures(weekly.summary(hours, MONDAY), weekly.accuracy(table))
+    found = numbers.figures(numbers.summary(hours, MONDAY), numbers.accuracy(table))
 
     assert found == pytest.approx(
         {

@@ -1,4 +1,4 @@
-"""The weekly report's figures (plotly). Numbers come from dsgo.weekly; titles and captions stand in the page."""
+"""The weekly report's figures (plotly). Numbers come from numbers.py; titles and captions stand in the page."""
 
 from typing import Any
 
@@ -6,17 +6,15 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dsgo.weekly import HOUR, SOURCES, WEEK
+from dsgo.base.colours import BANDS, COLOURS, INK
+from weekly.numbers import HOUR, SOURCES, WEEK
 
-# Distinguishable by the colour-blind, and dark enough for a line on white (contrast above 3:1).
-COLOURS = {"solar": "#c77700", "wind": "#0b5fa5"}
-BANDS = {"solar": "rgba(199, 119, 0, 0.22)", "wind": "rgba(11, 95, 165, 0.20)"}
-INK, GRID, SHADE = "#1d2939", "#e4e7ec", "#e9edf3"
+GRID, SHADE = "#e4e7ec", "#e9edf3"
 EARLIER = [("#667085", "solid"), ("#98a2b3", "dash"), ("#667085", "dot"), ("#98a2b3", "dashdot")]  # the latest first
 
 
 def fortnight(table: pd.DataFrame, start: pd.Timestamp) -> go.Figure:
-    """Return the week recorded and predicted, and the week after predicted, with the band; from weekly.fortnight."""
+    """Return the week recorded and predicted, and the week after predicted, with the band; from numbers.fortnight."""
     figure = _two_rows()
     at, middle, end = _naive(table.index), _naive(start + WEEK), _naive(start + 2 * WEEK)
     for row, name in enumerate(SOURCES, start=1):

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import HTML, display
 
-from dsgo.weekly import HOUR, SOURCES, WEEK
+from weekly.numbers import HOUR, SOURCES, WEEK
 
 COUNTRIES = {"DE": "Germany"}
 ROLLING = (
