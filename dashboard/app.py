@@ -17,7 +17,7 @@ from dash import Dash
 import live
 from downloads import add_downloads
 from dsgo.base.errors import UserError
-from dsgo.stores.running import interruptible
+from dsgo.base.processes import interruptible
 
 HERE = Path(__file__).resolve().parent
 THREADS = 8

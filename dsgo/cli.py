@@ -32,8 +32,9 @@ def up(home: Path | None, ftp_port: int, mlflow_port: int, direct: bool) -> None
     Exit code 0 after Ctrl-C or SIGTERM, and if they are up already (nothing is touched then); 1 if one dies; 2 for a
     mistake, such as a port that is taken.
     """
+    from dsgo.base.processes import interruptible
     from dsgo.stores.home import AlreadyUpError
-    from dsgo.stores.running import SERVER, interruptible, running_stores
+    from dsgo.stores.running import SERVER, running_stores
 
     try:
         with interruptible(), running_stores(home or SERVER, ftp_port, mlflow_port, direct) as stores:
@@ -60,8 +61,9 @@ def demo(once: bool, home: Path | None, ftp_port: int, mlflow_port: int, dashboa
     """Go the whole way on the simulated sample: stores, workflow, models compared, report, dashboard."""
     from rich.console import Console
 
+    from dsgo.base.processes import interruptible
     from dsgo.demo import run_demo, running_dashboard
-    from dsgo.stores.running import SERVER, interruptible, running_stores
+    from dsgo.stores.running import SERVER, running_stores
 
     console = Console()
     try:
@@ -86,8 +88,9 @@ def backup(folder: Path, home: Path | None) -> None:
     Whatever a store had acknowledged before is in it; users and passwords are not. A backup that is broken off, in
     whatever way, leaves no FOLDER.
     """
+    from dsgo.base.processes import interruptible
     from dsgo.stores.backup import back_up, summary
-    from dsgo.stores.running import SERVER, interruptible
+    from dsgo.stores.running import SERVER
 
     with interruptible():
         made = back_up((home or SERVER).absolute(), folder.absolute())
@@ -105,8 +108,9 @@ def restore(folder: Path, home: Path | None) -> None:
     The whole backup is checked before anything is written. Runs of `dsgo up` hold no host, so the home may come up
     anywhere; runs of `dsgo up --direct` hold the artifact store's host and port: bring it up on the same --ftp-port.
     """
+    from dsgo.base.processes import interruptible
     from dsgo.stores.backup import restore, summary
-    from dsgo.stores.running import SERVER, interruptible
+    from dsgo.stores.running import SERVER
 
     home = home or SERVER
     with interruptible():
@@ -186,7 +190,7 @@ def dashboard(options: tuple[str, ...]) -> None:
 @click.option("--experiment-name", default="predicting_wind_solar", help="Where the step ran before.")
 def why(step: str, params: tuple[str, ...], experiment_name: str) -> None:
     """Show why STEP of the workflow would run again: what changed since its last finished run."""
-    from dsgo.workflow import why
+    from dsgo.pipeline import why
 
     with one_line():
         lines = why(step, params, experiment_name)

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dsgo.base.processes import APART, kill_tree
+from dsgo.pipeline import ROOT, TRAINERS
 from dsgo.stores.running import StoreError, Stores
-from dsgo.workflow import ROOT, TRAINERS
 
 EXPERIMENT = "predicting_wind_solar"
 DASHBOARD_SECONDS = 60  # until it must answer

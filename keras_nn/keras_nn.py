@@ -12,9 +12,9 @@ import mlflow
 
 from dsgo.data.dataset import load_dataset, split_dataset
 from dsgo.data.schema import TARGETS, WEATHER
-from dsgo.models import figures
 from dsgo.models.training import log_candidate
 from dsgo.runs.step import run_step, start_run, trainer_options
+from learning_curves import learning_curves
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its notes on the CPU are no news
 
@@ -58,7 +58,7 @@ def main(data: str, split: str, seed: int, epochs: int, batch_size: int, learnin
             verbose="auto" if sys.stdout.isatty() else 0,
         )
 
-        curves = figures.learning_curves(history.history)
+        curves = learning_curves(history.history)
         metrics = log_candidate(network, train, test, dataset, learning_curves=curves)
     print(f"keras_nn: mae {metrics['mae']:.3f} GW, r2 {metrics['r2']:.3f}, skill {metrics['mae_skill']:.3f}")
 

@@ -13,9 +13,9 @@ import nbformat
 
 from dsgo.base.errors import UserError
 from dsgo.base.notebook import execute
+from dsgo.base.processes import interruptible
 from dsgo.models import registry
 from dsgo.runs.server import require_tracking
-from dsgo.stores.running import interruptible
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = [

@@ -16,12 +16,12 @@ import mlflow
 import pandas as pd
 
 from dsgo.base.notebook import execute, to_html
+from dsgo.base.processes import interruptible
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import TARGETS
 from dsgo.models.training import model_input
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
-from dsgo.stores.running import interruptible
 from weekly import numbers
 from weekly.inputs import PRODUCTION, find_model, find_quality
 from weekly.out_folder import copy_whole, make_folder

@@ -11,9 +11,9 @@ from sklearn.ensemble import RandomForestRegressor
 
 from dsgo.data.dataset import Dataset, load_dataset, split_dataset
 from dsgo.data.schema import TARGETS, WEATHER
-from dsgo.models import figures
 from dsgo.models.training import log_candidate
 from dsgo.runs.step import run_step, start_run, trainer_options
+from importances import importances
 
 
 def fit_forest(train: pd.DataFrame, seed: int, n_jobs: int, **params: int) -> RandomForestRegressor:
@@ -26,7 +26,7 @@ def log_forest(
 ) -> dict[str, float]:
     """Log a fitted forest to the active run and return its hold-out metrics."""
     spread = np.std([tree.feature_importances_ for tree in forest.estimators_], axis=0)
-    bars = figures.importances(WEATHER, forest.feature_importances_, spread)
+    bars = importances(WEATHER, forest.feature_importances_, spread)
     return log_candidate(forest, train, test, dataset, importances=bars)
 
 

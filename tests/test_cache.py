@@ -3,7 +3,7 @@
 import mlflow
 import pytest
 
-from dsgo import cache
+from dsgo.workflow import keys
 
 PARTS = {"entry point": "main", "param max_depth": "10"}
 
@@ -16,13 +16,13 @@ def run_of(tracking, tmp_path, request):
     (tmp_path / "out.txt").write_text("whole")
 
     def make(status="FINISHED", artifact=True):
-        tags = cache.tags(PARTS) | {"dsgo.step": "rf"}
+        tags = keys.tags(PARTS) | {"dsgo.step": "rf"}
         run_id = client.create_run(experiment, tags=tags).info.run_id
         if artifact:
             client.log_artifact(run_id, str(tmp_path / "out.txt"), "folder")
         if status != "RUNNING":
             client.set_terminated(run_id, status)
-        return run_id, lambda: cache.find(experiment, cache.key(PARTS), ["folder/out.txt"])
+        return run_id, lambda: keys.find(experiment, keys.key(PARTS), ["folder/out.txt"])
 
     return make
 
@@ -59,20 +59,20 @@ def test_find__a_run_whose_artifacts_are_gone_gives_way_to_an_older_one(run_of, 
 
 def test_find__another_key_does_not_hit(run_of):
     _, find = run_of()
-    other = cache.key(PARTS | {"param max_depth": "11"})
+    other = keys.key(PARTS | {"param max_depth": "11"})
 
     assert find() is not None
-    assert cache.find(find().info.experiment_id, other, []) is None
+    assert keys.find(find().info.experiment_id, other, []) is None
 
 
 def test_changes__names_each_part_that_differs_and_nothing_else(run_of):
     _, find = run_of()
     experiment = find().info.experiment_id
 
-    assert cache.changes(experiment, "rf", PARTS) == []
-    assert cache.changes(experiment, "rf", {"entry point": "sweep", "file rf.py": "ab"}) == [
+    assert keys.changes(experiment, "rf", PARTS) == []
+    assert keys.changes(experiment, "rf", {"entry point": "sweep", "file rf.py": "ab"}) == [
         "entry point: main -> sweep",
         "file rf.py: new, ab",
         "param max_depth: gone, was 10",
     ]
-    assert cache.changes(experiment, "lr", PARTS) is None
+    assert keys.changes(experiment, "lr", PARTS) is None

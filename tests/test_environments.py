@@ -9,7 +9,7 @@ import mlflow
 import pytest
 from conftest import ROOT
 
-from dsgo.project import _git
+from dsgo.workflow.project import _git
 
 SCRIPTS = [
     "process_data/process_data.py",

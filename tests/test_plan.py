@@ -1,17 +1,21 @@
 """The keys of a plan: what MLflow's own multistep example takes for a hit wrongly, or misses."""
 
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dsgo import pipeline
 from dsgo.base.errors import UserError
 from dsgo.data.sample import write_sample
-from dsgo.project import Source
-from dsgo.workflow import plan
+from dsgo.pipeline import plan_steps
+from dsgo.workflow.project import Source
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ["dsgo", "process_data", "lr", "rf", "keras_nn", "report"]
+FOLDERS = ["dsgo", "process_data", "lr", "rf", "keras_nn", "report", "dashboard"]
 VALUES = {
     "source": "sample",
     "start": "2013-01-01",
@@ -38,7 +42,7 @@ def root(tmp_path):
 
 
 def keys(root, own=None, env_manager="local", **values):
-    return {item.step.name: item.key for item in plan(VALUES | values, own or {}, root, env_manager)}
+    return {item.step.name: item.key for item in plan_steps(VALUES | values, own or {}, root, env_manager)}
 
 
 def changed(before, after):
@@ -69,19 +73,90 @@ def test_key__a_changed_parameter_changes_its_step_and_what_follows(root, own, s
     ("file", "steps"),
     [
         ("rf/rf.py", ["rf", "promote", "report"]),
+        ("rf/importances.py", ["rf", "promote", "report"]),
         ("lr/requirements.txt", ["lr", "promote", "report"]),
         ("process_data/MLproject", STEPS),
-        ("dsgo/models/metrics.py", STEPS),
+        ("process_data/opsd_download.py", STEPS),
+        ("report/weekly/words.py", ["report"]),
+        ("dsgo/data/quality.py", STEPS),
+        ("dsgo/data/sample.py", STEPS),
+        ("dsgo/runs/step.py", STEPS),
+        ("dsgo/models/training.py", [*STEPS[1:]]),
+        ("dsgo/models/registry.py", ["promote", "report"]),
+        ("dsgo/gate/promote.py", ["promote", "report"]),
+        ("dsgo/gate/rollback.py", []),
+        ("dsgo/artifacts/ftp/control.py", []),
+        ("dsgo/stores/running.py", []),
+        ("dsgo/workflow/engine.py", []),
+        ("dsgo/pipeline.py", []),
+        ("dsgo/cli.py", []),
+        ("dashboard/app.py", []),
         ("requirements.txt", STEPS),
-        ("MLproject", ["promote", "report"]),
     ],
 )
-def test_key__changed_code_changes_its_step_and_what_follows(root, file, steps):
+def test_key__changed_code_reruns_the_steps_that_import_it_and_what_follows(root, file, steps):
     before = keys(root)
     with (root / file).open("a") as text:
         text.write("\n# changed\n")
 
     assert changed(before, keys(root)) == steps
+
+
+def test_key__another_default_of_promote_reruns_it_and_one_of_the_workflow_does_not(root):
+    before, project = keys(root), root / "MLproject"
+    text = project.read_text()
+    project.write_text(text.replace("retries: {type: int, default: 1}", "retries: {type: int, default: 2}"))
+    assert keys(root) == before
+
+    project.write_text(text.replace('data: {type: string, default: ""}', 'data: {type: string, default: "x.csv"}'))
+    assert changed(before, keys(root)) == []  # the workflow gives `data` itself
+    project.write_text(text.replace("python -m dsgo.gate.promote", "python -u -m dsgo.gate.promote"))
+    assert changed(before, keys(root)) == ["promote", "report"]
+
+
+def test_key__a_row_of_the_table_that_changed_reruns_its_step_and_what_follows(root, monkeypatch):
+    before = keys(root)
+    new = {"lr": {"seed": "1"}}
+    rows = [replace(step, params=step.params | new.get(step.name, {})) for step in pipeline.STEPS]
+    monkeypatch.setattr(pipeline, "STEPS", rows)
+
+    assert changed(before, keys(root)) == ["lr", "promote", "report"]
+
+
+SCRIPTS = {
+    "process_data": "validate,process_data",
+    "lr": "lr",
+    "rf": "rf,sweep",
+    "keras_nn": "keras_nn",
+    "report": "report",
+}
+LOADED = r"""
+import importlib, sys
+from pathlib import Path
+for name in sys.argv[1].split(","):
+    importlib.import_module(name)
+files = {getattr(module, "__file__", None) for name, module in sys.modules.items() if name.split(".")[0] == "dsgo"}
+print(*(Path(file).resolve() for file in files if file), sep="\n")
+"""
+
+
+@pytest.mark.parametrize("step", [*SCRIPTS, "promote"])
+def test_key__a_step_imported_loads_no_file_of_dsgo_that_its_key_leaves_out(step):
+    folder, modules = (ROOT, "dsgo.gate.promote") if step == "promote" else (ROOT / step, SCRIPTS[step])
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, modules],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {Path(line).relative_to(ROOT).as_posix() for line in done.stdout.split("\n") if line}
+    item = next(item for item in plan_steps(VALUES, {}) if item.step.name == step)
+    counted = {name.removeprefix("file ") for name in item.parts if name.startswith("file dsgo/")}
+
+    assert "dsgo/runs/step.py" in loaded
+    # MLflow loads the artifact clients by their entry points: they carry bytes and change none.
+    assert {name for name in loaded - counted if not name.startswith("dsgo/artifacts/")} == set()
 
 
 def test_key__caches_and_hidden_files_do_not_count(root):
@@ -126,7 +201,7 @@ def test_key__of_a_data_file_is_its_content_not_its_path(root, tmp_path):
 
 
 def test_plan__leaves_braces_in_a_users_value_as_they_are(root):
-    item = plan(VALUES, {"rf": {"seed": "{x}"}}, root, "local")[2]
+    item = plan_steps(VALUES, {"rf": {"seed": "{x}"}}, root, "local")[2]
 
     assert item.params["seed"].format_map({}) == "{x}"
 
@@ -142,7 +217,7 @@ def test_plan__leaves_braces_in_a_users_value_as_they_are(root):
 )
 def test_plan__says_what_does_not_exist(root, values, own, line):
     with pytest.raises(UserError) as error:
-        plan(VALUES | values, own, root, "local")
+        plan_steps(VALUES | values, own, root, "local")
 
     assert error.value.message.startswith(line)
 
@@ -153,7 +228,7 @@ def test_source__says_when_nothing_is_there(tmp_path):
 
 
 def test_source__clones_a_commit_and_leaves_the_repository_as_it_is(root, tmp_path):
-    from dsgo.project import _git
+    from dsgo.workflow.project import _git
 
     repository = ["-C", str(root), "-c", "user.name=x", "-c", "user.email=x@example.org"]
     _git(*repository, "init", "--quiet", "--initial-branch=main")

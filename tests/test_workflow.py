@@ -13,10 +13,10 @@ import psutil
 import pytest
 from fake_project import write_fake_project
 
-from dsgo import driver, engine
 from dsgo.base.errors import UserError
-from dsgo.project import _git
 from dsgo.stores.running import running_stores
+from dsgo.workflow import driver, engine
+from dsgo.workflow.project import _git
 
 ROOT = Path(__file__).resolve().parents[1]
 BOUND = 90  # seconds for whatever should happen soon
@@ -44,7 +44,7 @@ class Workflow:
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": stores.tracking_uri, "MLFLOW_EXPERIMENT_NAME": name}
 
     def start(self, *arguments, project=None):
-        command = [sys.executable, "-m", "dsgo.workflow", "--project", project or str(self.project), *arguments]
+        command = [sys.executable, "-m", "dsgo.pipeline", "--project", project or str(self.project), *arguments]
         return subprocess.Popen(
             command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

@@ -1,7 +1,9 @@
-"""Child processes: started so that Ctrl-C in a terminal does not reach them, and ended with all below them."""
+"""Ctrl-C, and child processes: started so that it does not reach them in a terminal, and ended with all below them."""
 
+import signal
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psutil
@@ -24,3 +26,27 @@ def kill_tree(process: subprocess.Popen) -> None:
                     child.kill()
         process.kill()
     process.wait(SECONDS)
+
+
+@contextmanager
+def interruptible(once: bool = False) -> Iterator[None]:
+    """Let Ctrl-C (in the background too), SIGTERM and a closed terminal end the block by KeyboardInterrupt.
+
+    With `once` the first of them does, and later ones find the ending under way. For the main thread, the only one that
+    may set signal handlers.
+    """
+    seen = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal seen
+        if not (once and seen):
+            seen = True
+            raise KeyboardInterrupt
+
+    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(name, interrupt) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

@@ -45,29 +45,3 @@ def _error_by_hour_and_month(test: pd.DataFrame, predicted: pd.DataFrame, note: 
     figure.colorbar(image, ax=figure.axes, label="predicted - actual, GW")
     figure.suptitle(f"Mean error by hour and month on the hold-out{note}")
     return figure
-
-
-def importances(names: list[str], values: np.ndarray, spread: np.ndarray) -> Figure:
-    """Return a bar chart of a forest's impurity importances (they add up to 1), with their spread over the trees."""
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
-    axes = figure.subplots()
-    order = np.argsort(values)
-    axes.barh([names[i] for i in order], values[order], xerr=spread[order], color="#33658a", capsize=3)
-    axes.set(title="Importance of each feature", xlabel="share of the variance that its splits remove")
-    return figure
-
-
-def learning_curves(history: dict[str, list[float]]) -> Figure:
-    """Return loss and epoch_mae of training and hold-out over the epochs; `history` is keras's `History.history`."""
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    for axes, (name, label) in zip(
-        figure.subplots(1, 2),
-        [("loss", "mean squared error, GW²"), ("epoch_mae", "mean absolute error, GW")],
-        strict=True,
-    ):
-        epochs = range(1, len(history[name]) + 1)
-        axes.plot(epochs, history[name], label="training")
-        axes.plot(epochs, history[f"val_{name}"], label="hold-out", linestyle="--")
-        axes.set(title=name, xlabel="epoch", ylabel=label)
-        axes.legend()
-    return figure

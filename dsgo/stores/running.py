@@ -14,7 +14,6 @@ The home folder is described in dsgo/stores/home.py.
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -192,25 +191,6 @@ def running_stores(
             yield stores
         finally:
             stores._end()
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let Ctrl-C (in the background too), SIGTERM and a closed terminal end the block by KeyboardInterrupt.
-
-    For the main thread, the only one that may set signal handlers.
-    """
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    names = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
-    before = {name: signal.signal(name, interrupt) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 def _end_leftovers(home: Path) -> None:

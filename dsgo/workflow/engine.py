@@ -26,7 +26,7 @@ from mlflow.projects.utils import load_project
 
 from dsgo.base.errors import UserError
 from dsgo.base.processes import APART, kill_tree
-from dsgo.project import Source
+from dsgo.workflow.project import Source
 
 HEARTBEAT = "dsgo.heartbeat"
 HEARTBEAT_SECONDS = 5

@@ -1,18 +1,23 @@
 """Which steps need not run again: a finished run with the same key did the same work.
 
-The key is a digest of everything a step's result depends on, and of nothing else: the files of its project and of dsgo,
-the entry point, every parameter as the step will see it, the content of its inputs (of an earlier step: its key), the
-requirements. It is a tag of the step's run, and so are the parts that it is made of, for `dsgo why`.
+The key is a digest of everything a step's result depends on, and of nothing else: the files of its project and what
+they import of dsgo, the entry point, every parameter as the step will see it, the content of its inputs (of an earlier
+step: its key), the requirements. MLflow's artifact clients are no part of it: they carry bytes and change none. The key
+is a tag of the step's run, and so are the parts that it is made of, for `dsgo why`.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import mlflow
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+
+from dsgo.workflow.imports import PACKAGE, imported
+from dsgo.workflow.project import entry_point
 
 KEY = "dsgo.key"
 PARTS = "dsgo.key_parts"
@@ -24,20 +29,25 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def files(root: Path, project: str) -> dict[str, str]:
-    """Return {path from the root: digest} of a step's own files and of dsgo's.
+def files(root: Path, project: str, entry: str) -> dict[str, str]:
+    """Return {"file PATH": digest} of a step's own files and of those of dsgo that its scripts import.
 
-    Of the root's own project (promote) only MLproject counts: its code is in dsgo. Caches, hidden files and pages of
-    documentation (.md) do not.
+    A step in the root's own project (promote) has no folder: its command in MLproject counts, and the module that this
+    runs with `-m`. Caches, hidden files and pages of documentation (.md) do not count.
     """
-    own = [root / "MLproject"] if project == "." else (root / project).rglob("*")
-    found = [path for path in (*own, *(root / "dsgo").rglob("*")) if path.is_file() and path.suffix != ".md"]
-    names = {path.relative_to(root).as_posix(): path for path in found}
-    return {
-        f"file {name}": digest(path)
-        for name, path in sorted(names.items())
-        if "__pycache__" not in name and "/." not in name and not name.startswith(f"{project}/dsgo/")
-    }
+    parts: dict[str, str] = {}
+    if project == ".":
+        parts["command"] = entry_point(root, project, entry)["command"]
+        found = imported(root, [], re.findall(r"-m (\S+)", parts["command"]))
+    else:
+        own = [path for path in (root / project).rglob("*") if path.is_file() and _counts(path.relative_to(root))]
+        found = {*own, *imported(root, [path for path in own if path.suffix in (".py", ".ipynb")])}
+    return parts | {f"file {path.relative_to(root).as_posix()}": digest(path) for path in sorted(found)}
+
+
+def _counts(path: Path) -> bool:
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+    return not hidden and path.suffix != ".md" and path.parts[1] != PACKAGE  # a step's link to dsgo is not its own
 
 
 def key(parts: dict[str, str]) -> str:

@@ -1,8 +1,8 @@
 """The driver: runs a plan on an engine, and keeps the books of it on the workflow's run."""
 
-import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,10 +15,10 @@ from distributed.client import FuturesCancelledError
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from dsgo import cache, engine
-from dsgo.models.registry import production
-from dsgo.view import View
-from dsgo.workflow import Planned
+from dsgo.base.processes import interruptible
+from dsgo.workflow import engine, keys
+from dsgo.workflow.plan import Planned
+from dsgo.workflow.progress import View
 
 LOST_SECONDS = 60  # without any worker, until the workflow gives up
 
@@ -35,10 +35,12 @@ def drive(
     Ctrl-C, SIGTERM or SIGHUP ends the steps and marks their runs and the workflow's KILLED.
     """
     close_abandoned(setting)
-    side_by_side = len([item for item in planned if item.step.needs == ("process_data",)])
+    side_by_side = max(Counter(item.step.needs for item in planned).values())
     names = [item.step.name for item in planned]
     with (
-        interruptible_once(),
+        interruptible(
+            once=True
+        ),  # `mlflow run` answers Ctrl-C with a SIGTERM at once, which must not cut off the books
         engine.connect(scheduler, side_by_side, setting.source.commit is not None) as client,
         View(names) as view,
     ):
@@ -54,29 +56,6 @@ def drive(
             raise
     if driver.failed:
         raise WorkflowError("\n".join(driver.failures()))
-
-
-@contextmanager
-def interruptible_once() -> Iterator[None]:
-    """Let the first of Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt; later ones find the ending under way.
-
-    `mlflow run` answers Ctrl-C with a SIGTERM to this process at once, which must not cut off the keeping of the books.
-    """
-    seen = False
-
-    def interrupt(*_: object) -> None:
-        nonlocal seen
-        if not seen:
-            seen = True
-            raise KeyboardInterrupt
-
-    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(name, interrupt) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 @contextmanager
@@ -149,9 +128,9 @@ class Driver:
         while waiting or running:
             for name, item in list(waiting.items()):
                 needs = set(item.step.needs)
-                if needs & (self.failed.keys() | self.skipped) or self._has_no_use(item):
+                if why := self._why_skipped(item):
                     self.skipped.add(name)
-                    self.view.show(name, "skipped")
+                    self.view.show(name, "skipped", why)
                 elif not needs <= self.runs.keys() or len(running) >= engine.slots(self.client):
                     continue  # what Dask would only queue must not pass for running
                 elif not self._is_cached(item):
@@ -160,12 +139,15 @@ class Driver:
             for future in self._finished(running):
                 self._take(running.pop(future), future)
 
-    def _has_no_use(self, item: Planned) -> bool:
-        """Say whether the report is next and there is no Production model yet to report on."""
-        return item.step.name == "report" and "promote" in self.runs and production() is None
+    def _why_skipped(self, item: Planned) -> str:
+        """Return why a step is not to be run: a step before it was not, or its turn has come and it has no use."""
+        needs = set(item.step.needs)
+        if lacking := needs & (self.failed.keys() | self.skipped):
+            return f"without {', '.join(sorted(lacking))}"
+        return item.step.useless() if item.step.useless and needs <= self.runs.keys() else ""
 
     def _is_cached(self, item: Planned) -> bool:
-        run = cache.find(self.setting.experiment_id, item.key, item.step.outputs) if self.cached else None
+        run = keys.find(self.setting.experiment_id, item.key, item.step.outputs) if self.cached else None
         if run:
             self._count(item, run, "cached")
         return run is not None
@@ -173,7 +155,7 @@ class Driver:
     def _submit(self, item: Planned, cores: dict[str, int]) -> Future:
         step, names = item.step, self.values | self.runs
         source = self.setting.source
-        tags = {"mlflow.parentRunId": self.setting.parent_id, "dsgo.step": step.name, **cache.tags(item.parts)}
+        tags = {"mlflow.parentRunId": self.setting.parent_id, "dsgo.step": step.name, **keys.tags(item.parts)}
         tags |= {"mlflow.source.type": "PROJECT", "mlflow.source.name": f"{source.uri}#{step.project}"}
         tags |= {"mlflow.project.entryPoint": step.entry}
         if source.commit:

@@ -1,0 +1,121 @@
+"""The pipeline: the table of all steps, with what each is given, and the command that runs it.
+
+Adding a trainer is one folder and one line in STEPS. Run it with `mlflow run . --env-manager local`; a step's own
+parameters are given as `-P rf.max_depth=12`.
+"""
+
+import tempfile
+from pathlib import Path
+
+import click
+import mlflow
+
+from dsgo.base.errors import UserError
+from dsgo.data.opsd import find_pair
+from dsgo.gate.rules import METRICS
+from dsgo.models import registry
+from dsgo.runs.step import run_step, start_run
+from dsgo.workflow import keys
+from dsgo.workflow.plan import Planned, Step, choose, own_parameters, plan
+from dsgo.workflow.project import Source
+
+ROOT = Path(__file__).resolve().parents[1]
+VALUES = ["source", "start", "end", "country", "models", "to", "metric", "margin"]  # parameters that steps are given
+
+DATA, MODEL = "dataset/dataset.parquet", "model/MLmodel"
+RAW = {"source": "{source}", "start": "{start}", "end": "{end}", "country": "{country}"}
+ON_DATA = {"data": "{process_data}"}
+GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
+
+
+def nothing_to_report_on() -> str:
+    """Return why there is nothing to report on: no version is in Production; empty where one is."""
+    return "" if registry.production() else f"no version of {registry.MODEL} is in Production"
+
+
+STEPS = [
+    #    step            project         parameters      needs              outputs
+    Step("process_data", "process_data", RAW, (), (DATA,), "rows"),
+    # Trainers with the longest first: where cores are few, the last to begin decides when all have ended.
+    Step("keras_nn", "keras_nn", ON_DATA, ("process_data",), (MODEL,), trainer=True),
+    Step("rf", "rf", ON_DATA, ("process_data",), (MODEL,), trainer=True),
+    Step("lr", "lr", ON_DATA, ("process_data",), (MODEL,), trainer=True),
+    Step("promote", ".", ON_DATA | GATE, ("candidates",), ("gate.json",), "dsgo.promoted_version", "promote"),
+    Step("report", "report", ON_DATA, ("promote",), ("report/report.html",), "dsgo.week", useless=nothing_to_report_on),
+]
+TRAINERS = [step.name for step in STEPS if step.trainer]
+
+
+def plan_steps(
+    values: dict[str, str], own: dict[str, dict[str, str]], root: Path = ROOT, env_manager: str = "local"
+) -> list[Planned]:
+    """Return the plan of the chosen steps (see dsgo.workflow.plan.plan, also for what it raises).
+
+    `values` has the workflow's parameters, `own` those of single steps; `root` is the folder of the MLprojects.
+    """
+    source = values["source"]
+    content = {} if source in ("sample", "opsd") else {"source": " ".join(map(keys.digest, find_pair(Path(source))))}
+    requirements = "" if env_manager == "uv" else keys.digest(root / "requirements.txt")
+    return plan(choose(STEPS, values["models"]), values, own, root, requirements, content)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--source", default="sample", help="sample, opsd, or a folder (see process_data).")
+@click.option("--start", default="2013-01-01")
+@click.option("--end", default="2016-12-31")
+@click.option("--country", default="DE")
+@click.option("--models", default="all", help="Trainers, with commas between them.")
+@click.option("--to", type=click.Choice(["Production", "Staging", "none"]), default="Production")
+@click.option("--metric", type=click.Choice(METRICS), default="mae", help="By which the gate compares.")
+@click.option("--margin", type=click.FloatRange(0, 1, max_open=True), default=0.005, help="To beat Production by.")
+@click.option("--scheduler", default="", help="Address of a Dask cluster's scheduler; nothing: inside this process.")
+@click.option("--project", default="", help="Git URI of this project, for workers that do not see this folder.")
+@click.option("--env-manager", type=click.Choice(["local", "uv"]), default="local", help="Environment of each step.")
+@click.option("--retries", type=click.IntRange(min=0), default=1, help="New tries of a step whose worker died.")
+@click.option("--timeout", type=click.FloatRange(min=1), default=3600, help="Seconds that a step may take.")
+@click.option("--cache", "use_cache", type=bool, default=True, help="Skip a step whose work was done before.")
+@click.argument("own", nargs=-1, type=click.UNPROCESSED)
+def main(
+    scheduler: str,
+    project: str,
+    env_manager: str,
+    retries: int,
+    timeout: float,
+    use_cache: bool,
+    own: tuple[str, ...],
+    **parameters: str | float,
+) -> None:
+    """Plan, then run what has to be run."""
+    from dsgo.workflow.driver import drive  # imports Dask: not for `dsgo why`
+    from dsgo.workflow.engine import Setting
+
+    with start_run("workflow") as parent, tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
+        source, values = Source.of(project or str(ROOT)), {name: str(parameters[name]) for name in VALUES}
+        planned = plan_steps(values, own_parameters(own), source.checkout(Path(folder)), env_manager)
+        ids = (parent.info.experiment_id, parent.info.run_id)
+        setting = Setting(source, env_manager, mlflow.get_tracking_uri(), *ids, retries + 1, timeout)
+        drive(setting, scheduler, planned, values, use_cache)
+
+
+def why(step: str, params: tuple[str, ...], experiment_name: str) -> list[str]:
+    """Return a line for each part of a step's key that changed since its last finished run in the experiment.
+
+    `params` are "name=value" texts, as `mlflow run .` takes them. Raises UserError for a step that does not exist.
+    """
+    given = dict(param.partition("=")[::2] for param in params)
+    arguments = [part for name, value in given.items() for part in (f"--{name}", value)]
+    with main.make_context("workflow", arguments) as context:
+        values = {name: str(context.params[name]) for name in VALUES}
+        planned = plan_steps(values, own_parameters(context.params["own"]), ROOT, context.params["env_manager"])
+    item = next((item for item in planned if item.step.name == step), None)
+    if item is None:
+        raise UserError(f"there is no step {step!r}; there are {', '.join(item.step.name for item in planned)}")
+    experiment = mlflow.get_experiment_by_name(experiment_name)
+    found = keys.changes(experiment.experiment_id, step, item.parts) if experiment else None
+    if found is None:
+        return [f"{step} has no finished run in {experiment_name}"]
+    return found or [f"{step}: nothing changed since its last finished run"]
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,1 @@
+"""An engine for a graph of MLprojects; it knows no step by name."""
