@@ -15,7 +15,6 @@ import json
 import multiprocessing
 import os
 import random
-import socket
 import statistics
 import subprocess
 import sys
@@ -32,8 +31,9 @@ import psutil
 import requests
 from mlflow.exceptions import MlflowException
 
+from dsgo.base.network import free_port
 from dsgo.base.processes import APART, kill_tree
-from dsgo.stores.backup import IN_FLIGHT
+from dsgo.base.store_terms import IN_FLIGHT
 
 CALL_SECONDS = 300  # that a call may be tried again, on a machine under load
 UP_SECONDS = 180  # that `dsgo up` has to come up
@@ -139,13 +139,6 @@ class Up:
             self.process.wait(60)
         finally:
             kill_tree(self.process)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def measure(folder: Path, clients: int, runs: int, metrics: int, direct: bool) -> dict[str, Any]:

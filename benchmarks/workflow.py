@@ -14,9 +14,9 @@ from pathlib import Path
 
 import mlflow
 
+from dsgo.base.places import ROOT
 from dsgo.stores.running import running_stores
 
-ROOT = Path(__file__).resolve().parents[1]
 EXPERIMENT = "benchmark"
 TRAINERS = ["lr", "rf", "keras_nn"]
 

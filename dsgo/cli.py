@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from dsgo.base.errors import UserError
+from dsgo.base.places import ROOT
 
 PORT = click.IntRange(1, 65535)
 
@@ -178,7 +179,7 @@ def dashboard(options: tuple[str, ...]) -> None:
     import runpy
     import sys
 
-    folder = Path(__file__).resolve().parents[1] / "dashboard"  # run, not imported: nothing here depends on it
+    folder = ROOT / "dashboard"  # run, not imported: nothing here depends on it
     sys.path.insert(0, str(folder))
     sys.argv = ["dsgo dashboard", *options]
     runpy.run_path(str(folder / "app.py"), run_name="__main__")

@@ -15,8 +15,10 @@ from mlflow.exceptions import ExecutionException
 from rich.console import Console
 from rich.table import Table
 
+from dsgo.base.network import LOOPBACK
+from dsgo.base.places import ROOT
 from dsgo.base.processes import APART, kill_tree
-from dsgo.pipeline import ROOT, TRAINERS
+from dsgo.pipeline import TRAINERS
 from dsgo.stores.running import StoreError, Stores
 
 EXPERIMENT = "predicting_wind_solar"
@@ -67,7 +69,7 @@ def running_dashboard(stores: Stores, port: int) -> Iterator[str]:
 
     Raises StoreError with its last log lines if it does not come up.
     """
-    address, log = f"http://127.0.0.1:{port}", stores.log("dashboard")
+    address, log = f"http://{LOOPBACK}:{port}", stores.log("dashboard")
     with log.open("wb") as file:
         child = subprocess.Popen(
             [sys.executable, str(ROOT / "dashboard" / "app.py"), "--port", str(port)],

@@ -11,6 +11,7 @@ import click
 import mlflow
 
 from dsgo.base.errors import UserError
+from dsgo.base.places import ROOT
 from dsgo.data.opsd import find_pair
 from dsgo.gate.rules import METRICS
 from dsgo.models import registry
@@ -19,7 +20,6 @@ from dsgo.workflow import keys
 from dsgo.workflow.plan import Planned, Step, choose, own_parameters, plan
 from dsgo.workflow.project import Source
 
-ROOT = Path(__file__).resolve().parents[1]
 VALUES = ["source", "start", "end", "country", "models", "to", "metric", "margin"]  # parameters that steps are given
 
 DATA, MODEL = "dataset/dataset.parquet", "model/MLmodel"

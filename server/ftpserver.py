@@ -13,7 +13,6 @@ line and exit code 2.
 
 import argparse
 import getpass
-import ipaddress
 import logging
 import os
 import signal
@@ -30,18 +29,12 @@ from store_tls import TlsError, context, self_signed
 from store_transfers import SecureTransfer
 from store_users import Users, UsersError, new_user, write_user
 
+from dsgo.base.network import is_loopback
+from dsgo.base.store_terms import FTP_PORT, USER, WORKSHOP_PASSWORD
+
 HERE = Path(__file__).resolve().parent
-WORKSHOP_PASSWORD = "12345"
 # An address cannot take all connections. Two of them need a file more, and the process some 24 for itself.
 FILES, CONNECTIONS, CONNECTIONS_PER_ADDRESS = 1024, 600, 100
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether `host` is this machine alone; an unknown name is not."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def port_range(text: str) -> range:
@@ -101,10 +94,10 @@ def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=2121, help="port to listen on (2121)")
+    parser.add_argument("--port", type=int, default=FTP_PORT, help="port to listen on (2121)")
     parser.add_argument("--root", type=Path, default=HERE / "store", help="folder to serve (server/store)")
     parser.add_argument("--users", type=Path, default=HERE / "users.json", help="users file (server/users.json)")
-    parser.add_argument("--user", default="guest", help="the one user's name where there is no users file (guest)")
+    parser.add_argument("--user", default=USER, help="the one user's name where there is no users file (guest)")
     parser.add_argument("--passive-ports", type=port_range, metavar="LOW-HIGH", help="for a firewall (any free port)")
     parser.add_argument("--min-free", type=size, default="256M", help="room to leave free on the disk (256M)")
     parser.add_argument("--tls-cert", type=Path, metavar="PEM", help="certificate, with its chain")

@@ -17,8 +17,10 @@ from typing import Any, ClassVar
 from pyftpdlib.exceptions import FilesystemError
 from pyftpdlib.filesystems import AbstractedFS
 
-TEMPORARY = re.compile(r"\.upload-[0-9a-f]{32}")
-UNNAMED = re.compile(r"\.partial-[0-9a-f]{32}")
+from dsgo.base.store_terms import PARTIAL, UPLOAD
+
+TEMPORARY = re.compile(re.escape(UPLOAD) + "[0-9a-f]{32}")
+UNNAMED = re.compile(re.escape(PARTIAL) + "[0-9a-f]{32}")
 FLUSH_BYTES = 16 * 2**20  # so much is written between two looks at the disk: bounds a flush, and so the others' wait
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -39,7 +41,7 @@ class Upload(io.FileIO):
         """
         self.target = Path(target).parent.resolve() / Path(target).name
         self.min_free, self.expected = min_free, expected
-        self.temporary = self.target.with_name(f".upload-{uuid.uuid4().hex}")
+        self.temporary = self.target.with_name(f"{UPLOAD}{uuid.uuid4().hex}")
         self.size, self._looked = 0, 0
         self.problem: OSError | None = None
         if self.target.is_dir():
@@ -159,15 +161,3 @@ def remove_leftovers(root: Path) -> int:
     for path in found:
         path.unlink(missing_ok=True)
     return len(found)
-
-
-def write_whole(path: Path, content: bytes, mode: int) -> None:
-    """Write a small file of these permissions in one step: other processes see the old one or the new one."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

@@ -11,7 +11,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
-from store_files import write_whole
+
+from dsgo.base.files import write_whole
 
 TRIAL_DAYS = 90
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pyftpdlib.authorizers import AuthenticationFailed, DummyAuthorizer
-from store_files import write_whole
+
+from dsgo.base.files import write_whole
 
 RIGHTS = {
     "write": "elrdfmw",  # enter, list, read, delete, rename, make folders, write; not append, chmod or set times

@@ -1,28 +1,23 @@
 """Fixtures that all tests share: the real data, and both stores running on free ports."""
 
-import contextlib
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
-import click
 import numpy as np
 import pandas as pd
 import pytest
-from ftp_server import Server
 
-from dsgo.stores.running import running_stores
+from dsgo.base.network import free_port
+from dsgo.base.places import ROOT
+from ftp_server import Server
+from shared import SHARED_DATA, new_stores
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # in every child process too
 
-ROOT = Path(__file__).resolve().parents[1]
-SHARED_DATA = ROOT.parent / "shared" / "data"
-
-
 # Minutes each: begun first, so that the other process has something left to do meanwhile.
-LONG = ["test_readme.py", "test_notebooks.py", "test_workflow.py", "test_stores_load.py"]
+LONG = ["test_readme.py", "test_notebooks.py", "test_driver.py", "test_load.py"]
 
 
 def pytest_collection_modifyitems(items):
@@ -35,47 +30,19 @@ def pytest_collection_modifyitems(items):
             item.add_marker(skip)
 
 
-def pick_free_port():
-    """A port that nobody listens on now. Another process may take it before it is used: see `stores`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def free_port():
-    """A function that gives a free port at each call."""
-    return pick_free_port
-
-
 @pytest.fixture
 def serve(tmp_path):
     """A function that starts an artifact store (`ftp_server.Server`) on an empty root."""
     servers = []
 
     def start(*options, **named):
-        server = Server(pick_free_port(), tmp_path / "root", *options, log=tmp_path / "ftp.log", **named)
+        server = Server(free_port(), tmp_path / "root", *options, log=tmp_path / "ftp.log", **named)
         servers.append(server)
         return server.wait()
 
     yield start
     for server in servers:
         server.end()
-
-
-@contextlib.contextmanager
-def new_stores(home, direct=False):
-    """Both stores on free ports; tried again where another test process was quicker to take one."""
-    for attempt in range(3):
-        with contextlib.ExitStack() as stack:
-            try:
-                stores = stack.enter_context(running_stores(home, pick_free_port(), pick_free_port(), direct))
-            except click.ClickException:
-                if attempt == 2:
-                    raise
-                continue
-            yield stores
-            return
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,10 @@ from mlflow.exceptions import MlflowException
 from sklearn.model_selection import train_test_split
 
 from dsgo.base.errors import UserError
+from dsgo.base.places import ROOT
 from dsgo.data.schema import TIME
 
 ARTIFACT = "dataset/dataset.parquet"  # of a process_data run
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def locate(data: str) -> tuple[str, str | None]:
     if re.match(r"[a-z][a-z0-9-]+:/", data):  # at least two letters: C:/ is a Windows drive
         match = re.match(r"runs:/([0-9a-f]{32})/", data)
         return data, match and match[1]
-    path = next((path for path in (Path(data).absolute(), REPOSITORY / data) if path.is_file()), None)
+    path = next((path for path in (Path(data).absolute(), ROOT / data) if path.is_file()), None)
     if path is None:
         raise UserError(
             f"data={data}: there is no file {Path(data).absolute()}; give a process_data run id, a URI, or a parquet "

@@ -5,8 +5,8 @@ clouds, wind, temperature and a growing fleet, with a fixed seed; `raw_sample` g
 files; `write_sample` writes them. One place in the middle of Germany stands for the whole country.
 
 Every constant names its source. "Fitted": a number chosen so that means, spread, mean day and mean year come close to
-OPSD's of 2013 to 2016 (time series 2019-06-05, weather 2019-04-09), as tests/test_sample.py measures. No value of the
-real series is in here.
+OPSD's of 2013 to 2016 (time series 2019-06-05, weather 2019-04-09), as tests/data/test_sample.py measures. No value of
+the real series is in here.
 """
 
 from pathlib import Path

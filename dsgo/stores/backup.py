@@ -23,11 +23,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from dsgo.base.errors import UserError
 from dsgo.base.files import Advance, sync, transfer, written_whole
+from dsgo.base.store_terms import IN_FLIGHT
 from dsgo.stores.home import DATABASE, FILES, RESTORED, AlreadyUpError, holding, put_into_place
 
 MANIFEST = "manifest.json"
 FORMAT = 1  # of the manifest
-IN_FLIGHT = (".upload-", ".partial-")  # begin the names of uploads in flight, the server's and the client's
 ROUNDS = 5
 PAGES = 2000  # of the database a step: 8 MB
 LOCK_SECONDS = 60  # to wait for a writer of the database

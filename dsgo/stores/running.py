@@ -28,12 +28,14 @@ import click
 import psutil
 
 from dsgo.base.errors import UserError
+from dsgo.base.files import write_whole
+from dsgo.base.network import LOOPBACK
+from dsgo.base.places import ROOT
 from dsgo.base.processes import APART
+from dsgo.base.store_terms import FTP_PORT, USER
 from dsgo.stores.home import DATABASE, FILES, holding, read_state
 
-SERVER = Path(__file__).resolve().parents[1] / "server"
-HOST = "127.0.0.1"
-FTP_PORT = 2121
+SERVER = ROOT / "server"
 MLFLOW_PORT = 5000
 START_SECONDS = 120  # until both must answer: 5 on an idle laptop, many times that on a machine under load
 END_SECONDS = 5  # that a child has to end by itself before it is killed
@@ -56,12 +58,12 @@ class Stores:
     @property
     def tracking_uri(self) -> str:
         """What MLFLOW_TRACKING_URI takes."""
-        return f"http://{HOST}:{self.mlflow_port}"
+        return f"http://{LOOPBACK}:{self.mlflow_port}"
 
     @property
     def ftp_uri(self) -> str:
         """The root of all artifacts, without the password."""
-        return f"ftp://guest@{HOST}:{self.ftp_port}/artifacts"
+        return f"ftp://{USER}@{LOOPBACK}:{self.ftp_port}/artifacts"
 
     def log(self, name: str) -> Path:
         """Return the log file of "artifact store" or "tracking server"; each start begins it anew."""
@@ -89,11 +91,11 @@ class Stores:
         return {
             "artifact store": [
                 *(sys.executable, str(SERVER / "ftpserver.py")),
-                *("--host", HOST, "--port", str(self.ftp_port), "--root", str(self.home / FILES)),
-                *("--users", str(self.home / "users.json"), "--user", "guest"),
+                *("--host", LOOPBACK, "--port", str(self.ftp_port), "--root", str(self.home / FILES)),
+                *("--users", str(self.home / "users.json"), "--user", USER),
             ],
             "tracking server": [
-                *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(self.mlflow_port)),
+                *(sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(self.mlflow_port)),
                 *("--backend-store-uri", database, "--registry-store-uri", database),
                 *("--default-artifact-root", self.ftp_uri if self.direct else "mlflow-artifacts:/"),
                 # Given in both forms, so that runs made in the other one stay readable.
@@ -140,9 +142,7 @@ class Stores:
     def _write_state(self) -> None:
         tree = [(process.pid, process.create_time()) for process in self._tree()]
         state = {"tracking_uri": self.tracking_uri, "ftp_uri": self.ftp_uri, "processes": tree}
-        new = self.home / "stores.json.new"
-        new.write_text(json.dumps(state))
-        new.replace(self.home / "stores.json")
+        write_whole(self.home / "stores.json", json.dumps(state).encode())
 
     def _tree(self) -> list[psutil.Process]:
         found = []
@@ -217,14 +217,14 @@ def _check_port_free(port: int, option: str) -> None:
         if os.name == "posix":  # as the servers do: a port whose last connections linger counts as free
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((LOOPBACK, port))
         except OSError as error:
             raise UserError(f"port {port} cannot be used ({error.strerror}): choose another with {option}") from None
 
 
 def _ftp_answers(port: int) -> bool:
     try:
-        with socket.create_connection((HOST, port), timeout=2) as connection:
+        with socket.create_connection((LOOPBACK, port), timeout=2) as connection:
             return connection.recv(3) == b"220"
     except OSError:
         return False

@@ -25,6 +25,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.projects.utils import load_project
 
 from dsgo.base.errors import UserError
+from dsgo.base.network import LOOPBACK
 from dsgo.base.processes import APART, kill_tree
 from dsgo.workflow.project import Source
 
@@ -34,7 +35,7 @@ SILENCE_SECONDS = 60  # of the driver, until its steps end
 CONNECT_SECONDS = 10
 STOPPED = "the workflow was ended"
 SILENT = f"the workflow's driver was silent for {SILENCE_SECONDS} s"
-LOOPBACK = "127.0.0.1:0"  # Dask has an HTTP server in every scheduler and worker: nobody else is to reach it
+NOWHERE_ELSE = f"{LOOPBACK}:0"  # Dask has an HTTP server in every scheduler and worker: nobody else is to reach it
 PACKAGES = ["dsgo", "mlflow", "numpy", "pandas", "scikit-learn", "skops", "keras", "tensorflow"]
 
 
@@ -96,8 +97,8 @@ def connect(scheduler: str, most: int, with_git: bool) -> Iterator[Client]:
             n_workers=1,
             threads_per_worker=threads,
             processes=False,
-            dashboard_address=LOOPBACK,
-            worker_dashboard_address=LOOPBACK,
+            dashboard_address=NOWHERE_ELSE,
+            worker_dashboard_address=NOWHERE_ELSE,
             silence_logs=False,
         ) as cluster,
         Client(cluster) as client,

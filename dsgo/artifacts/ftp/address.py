@@ -4,9 +4,7 @@ import ftplib
 import netrc
 import os
 import posixpath
-from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,8 +12,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DENIED
 from mlflow.store.artifact.host_policy import host_addressed_uri_targets, is_tracking_server_process
 
+from dsgo.base.network import is_loopback
+from dsgo.base.store_terms import WORKSHOP_PASSWORD
+
 ANONYMOUS = "anonymous"  # the user of a public server; it is sent no password of ours
-WORKSHOP_PASSWORD = "12345"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Address:
                 user, password = entry
         if user in (None, ANONYMOUS):
             user, password = ANONYMOUS, self._password or "anonymous@"
-        if not password and _is_loopback(self.host):
+        if not password and is_loopback(self.host):
             password = WORKSHOP_PASSWORD
         login = Login(self.tls, self.host, self.port, user, password or "", os.environ.get("DSGO_FTP_CA") or None)
         if not password:
@@ -86,12 +86,6 @@ class Address:
                 PERMISSION_DENIED,
             )
         return login
-
-
-def _is_loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def _netrc_entry(host: str) -> tuple[str, str] | None:

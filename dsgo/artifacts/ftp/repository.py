@@ -26,7 +26,8 @@ from dsgo.artifacts.ftp.address import Address
 from dsgo.artifacts.ftp.connection import Connection
 from dsgo.artifacts.ftp.folders import Entry, delete, kind_of, listing, make_folders
 from dsgo.artifacts.ftp.pool import Pool, pool_of
-from dsgo.artifacts.ftp.transfer import PARTIAL, Download
+from dsgo.artifacts.ftp.transfer import Download
+from dsgo.base.store_terms import PARTIAL
 
 
 class FTPArtifactRepository(ArtifactRepository):

@@ -16,8 +16,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 from dsgo.artifacts.ftp.connection import Connection
 from dsgo.artifacts.ftp.control import Lost, Refused, require
 from dsgo.artifacts.ftp.folders import kind_of
-
-PARTIAL = ".partial-"  # begins the name of a file in flight, on the server and here
+from dsgo.base.store_terms import PARTIAL
 
 
 class Crc32:

@@ -1,0 +1,68 @@
+"""The dashboard's arithmetic: thinning of long lines, rolling weeks, summaries."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dsgo.base.places import ROOT
+
+sys.path.append(str(ROOT / "dashboard"))
+import series
+
+HOURS = pd.date_range("2015-01-01", "2016-12-31 23:00", freq="h", tz="UTC")
+GRID = series.Grid.of(HOURS)
+
+
+def test_thin__every_peak_of_a_long_line_is_drawn_within_the_hours_of_its_point():
+    values = np.random.default_rng(1).normal(size=GRID.length)
+    values[[777, 9001]] = 99, -99
+    first, step, points = series.thin(values, slice(0, GRID.length))
+
+    assert len(points) <= series.MOST_POINTS
+    assert first == 0
+    for position in (777, 9001):
+        drawn = int(np.flatnonzero(points == values[position])[0])
+        assert drawn // 2 == position // (2 * step)  # two points for each stretch
+    assert np.isin(points, values).all()
+
+
+def test_thin__a_stretch_without_records_is_a_gap():
+    values = np.ones(GRID.length)
+    values[5000:6000] = np.nan
+    _, step, points = series.thin(values, slice(0, GRID.length))
+
+    assert np.isnan(points[5000 // step + 2 : 6000 // step - 2]).all()
+    assert np.isfinite(points[: 5000 // step - 2]).all()
+
+
+def test_thin__a_line_does_not_flicker_while_it_is_moved():
+    values = np.random.default_rng(2).normal(size=GRID.length)
+    begin, step, points = series.thin(values, slice(1000, 11000))
+    later, same, others = series.thin(values, slice(1500, 11500))
+
+    assert step == same
+    shift = (later - begin) // step
+    np.testing.assert_array_equal(points[shift : shift + 500], others[:500])
+
+
+def test_rolling_week__is_the_mean_around_and_29_february_is_a_gap_in_other_years():
+    values = np.random.default_rng(3).uniform(size=GRID.length)
+    weeks = series.rolling_week(GRID, values)
+
+    at = (31 + 28) * 4  # 29 February, 00:00
+    assert np.isnan(weeks[2015][at : at + 4]).all()
+    middle = GRID.position(pd.Timestamp("2016-02-29", tz="UTC"))
+    assert weeks[2016][at] == pytest.approx(values[middle - 84 : middle + 84].mean())
+    middle = GRID.position(pd.Timestamp("2015-03-01", tz="UTC"))
+    assert weeks[2015][at + 4] == pytest.approx(values[middle - 84 : middle + 84].mean())
+
+
+def test_summary__counts_only_hours_with_a_record_and_a_prediction():
+    recorded = np.array([1.0, 2.0, np.nan, 4.0])
+    found = series.summary(recorded, np.array([2.0, 2.0, 9.0, np.nan]), np.full(4, 10.0))
+
+    assert (found.hours, found.recorded, found.predicted) == (2, 3.0, 4.0)
+    assert (found.mae, found.bias, found.capacity_factor) == (0.5, 0.5, 0.15)
+    assert series.summary(recorded * np.nan, recorded, recorded).hours == 0

@@ -1,0 +1,64 @@
+"""Small runs for the gate's tests: a process_data run, trainers' runs, and a registry that begins empty."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from sklearn.linear_model import LinearRegression
+
+from dsgo.data.dataset import Dataset, split_dataset
+from dsgo.data.schema import TARGETS, WEATHER
+from dsgo.models import power_model, registry
+from dsgo.models.training import SIGNATURE, log_candidate
+
+
+def log_dataset(frame, experiment):
+    """A finished process_data run with this dataset; returns its id."""
+    client = mlflow.MlflowClient()
+    run_id = client.create_run(experiment_id(experiment), tags={"dsgo.step": "process_data"}).info.run_id
+    with tempfile.TemporaryDirectory() as folder:
+        frame.to_parquet(Path(folder, "dataset.parquet"))
+        client.log_artifact(run_id, str(Path(folder, "dataset.parquet")), "dataset")
+    client.set_terminated(run_id)
+    return run_id
+
+
+def log_linear(frame, data_run_id, experiment, name="lr", scale=1.0, split="chronological"):
+    """A finished trainer's run; below 1, `scale` makes its model worse. Returns the run's id."""
+    train, test = split_dataset(frame, split)
+    model = LinearRegression().fit(train[WEATHER], train[TARGETS])
+    model.coef_ *= scale
+    model.intercept_ *= scale
+    with mlflow.start_run(experiment_id=experiment_id(experiment), run_name=name) as run:
+        log_candidate(model, train, test, Dataset(frame, f"runs:/{data_run_id}/dataset/dataset.parquet", data_run_id))
+    return run.info.run_id
+
+
+def log_code(experiment, code=power_model.__file__, signature=SIGNATURE, **tags):
+    """A finished run with a model that is nothing but its code; returns the ids of run and model."""
+    with mlflow.start_run(experiment_id=experiment_id(experiment), tags=tags) as run:
+        info = mlflow.pyfunc.log_model(
+            name="model", python_model=str(code), signature=signature, pip_requirements=["mlflow"]
+        )
+    return run.info.run_id, info.model_id
+
+
+def experiment_id(name):
+    client = mlflow.MlflowClient()
+    found = client.get_experiment_by_name(name)
+    return found.experiment_id if found else client.create_experiment(name)
+
+
+def empty_registry():
+    with contextlib.suppress(MlflowException):
+        mlflow.MlflowClient().delete_registered_model(registry.MODEL)
+
+
+def stages():
+    """The versions in each stage, and the one that the alias names."""
+    by_stage = {}
+    for version in registry.versions():
+        by_stage.setdefault(version.current_stage, []).append(version.version)
+    return by_stage, mlflow.MlflowClient().get_registered_model(registry.MODEL).aliases.get("production")

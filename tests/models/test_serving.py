@@ -1,0 +1,170 @@
+"""The Production model behind `mlflow models serve`: one server for all requests, started as the README says."""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import mlflow
+import psutil
+import pytest
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
+
+from dsgo.base.network import free_port
+from dsgo.base.places import ROOT
+from dsgo.data.schema import TARGETS, TIME, WEATHER
+from dsgo.gate.evidence import find_candidate
+from dsgo.models import registry
+from dsgo.models.loading import load_model
+from dsgo.models.training import SIGNATURE, model_input
+from gate_models import empty_registry, log_code, log_dataset, log_linear
+
+ROW = [5.0, 10.0, 100.0, 50.0]
+NEEDS_TIME = """
+import mlflow
+import pandas as pd
+
+class ByHour(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        hour = pd.to_datetime(model_input["utc_timestamp"]).dt.hour
+        return pd.DataFrame({"solar_GW": hour * 1.0, "wind_GW": hour * 2.0})
+
+mlflow.models.set_model(ByHour())
+"""
+
+
+@contextlib.contextmanager
+def serving(uri, port, tracking_uri, log):
+    """`mlflow models serve -m URI -p PORT --env-manager local`, answering; gives the port, ends the server."""
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "-p", str(port), "--env-manager", "local"]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri, "PATH": path}
+    with log.open("w") as out:
+        server = psutil.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2):
+                break
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield port
+    finally:
+        tree = [*server.children(recursive=True), server]
+        for process in tree:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        server.wait(30)
+
+
+def ask(port, columns, *rows):
+    """The status and the answer to a dataframe_split of those rows."""
+    body = json.dumps({"dataframe_split": {"columns": columns, "data": rows}}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+@pytest.fixture(scope="module")
+def model(stores, small_dataset):
+    """The id of the logged model in Production."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", stores.tracking_uri)
+        empty_registry()
+        run_id = log_linear(small_dataset, log_dataset(small_dataset, "serving"), "serving")
+        model_id = find_candidate(run_id)[1]
+        registry.promote(registry.register(run_id, model_id, {}, "").version, "for the tests")
+        yield model_id
+        empty_registry()
+
+
+@pytest.fixture(scope="module")
+def port(stores, model, tmp_path_factory):
+    log = tmp_path_factory.mktemp("serving") / "log"
+    with serving("models:/BestModel/Production", free_port(), stores.tracking_uri, log) as port:
+        yield port
+
+
+def test_serving__answers_dataframe_split_as_the_model_predicts(port, tracking, small_dataset):
+    rows = model_input(small_dataset).head(3)
+
+    status, answer = ask(port, list(rows.columns), *rows.to_numpy().tolist())
+
+    assert status == 200
+    wanted = load_model("models:/BestModel/1").predict(rows)
+    assert answer == {"predictions": wanted.to_dict(orient="records")}
+
+
+def test_serving__weather_alone_is_enough_and_whole_numbers_are_numbers(port):
+    assert ask(port, WEATHER, ROW)[0] == 200
+    assert ask(port, WEATHER, [5, 10, 100, 50])[1] == ask(port, WEATHER, ROW)[1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "says"),
+    [
+        (WEATHER[1:], ROW[1:], "Model is missing inputs ['windspeed']"),
+        (WEATHER, ["fast", *ROW[1:]], "Failed to convert column windspeed to type 'float64'"),
+        (WEATHER, [None, *ROW[1:]], "a row has no windspeed"),
+        (WEATHER, ROW[:2], "4 columns passed, passed data had 2 columns"),
+    ],
+)
+def test_serving__a_bad_row_gets_a_400_that_names_what_is_wrong(port, columns, row, says):
+    status, answer = ask(port, columns, row)
+
+    assert status == 400
+    assert says in answer["message"]
+    assert "stack_trace" not in answer
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_readme__its_curl_line_is_answered(port):
+    blocks = re.findall(
+        r"^```\w*\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    (line,) = [line for block in blocks for line in block.splitlines() if line.startswith("curl ")]
+    assert "127.0.0.1:8003/invocations" in line
+
+    command = shlex.split(line.replace(":8003/", f":{port}/"))
+    done = subprocess.run([*command, "--silent"], capture_output=True, text=True, timeout=60, check=True)
+
+    (prediction,) = json.loads(done.stdout)["predictions"]
+    assert list(prediction) == TARGETS
+    assert all(value >= 0 for value in prediction.values())
+
+
+def test_serving__the_workshops_ftp_uri_is_served_too(stores, model, tmp_path):
+    client = mlflow.MlflowClient(stores.tracking_uri)
+    path = client.get_logged_model(model).artifact_location.removeprefix("mlflow-artifacts:/")
+    uri = f"ftp://guest@127.0.0.1:{stores.ftp_port}/artifacts/{path}"
+
+    with serving(uri, free_port(), stores.tracking_uri, tmp_path / "log") as port:
+        assert ask(port, WEATHER, ROW)[0] == 200
+
+
+def test_serving__a_model_that_needs_the_time_says_so_to_a_row_without(stores, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", stores.tracking_uri)
+    (tmp_path / "by_hour.py").write_text(NEEDS_TIME)
+    inputs = Schema([column for column in SIGNATURE.inputs if column.name != TIME] + [ColSpec("string", TIME)])
+    _, model_id = log_code("serving", tmp_path / "by_hour.py", ModelSignature(inputs, SIGNATURE.outputs))
+
+    with serving(f"models:/{model_id}", free_port(), stores.tracking_uri, tmp_path / "log") as port:
+        status, answer = ask(port, WEATHER, ROW)
+        with_time = ask(port, [TIME, *WEATHER], ["2016-06-01T12:00:00Z", *ROW])
+
+    assert status == 400
+    assert "Model is missing inputs ['utc_timestamp']" in answer["message"]
+    assert with_time == (200, {"predictions": [{"solar_GW": 12.0, "wind_GW": 24.0}]})
