@@ -9,6 +9,7 @@ import click
 
 from dsgo.base.errors import UserError
 from dsgo.base.places import ROOT
+from dsgo.base.processes import hear_ctrl_c
 
 PORT = click.IntRange(1, 65535)
 
@@ -16,6 +17,7 @@ PORT = click.IntRange(1, 65535)
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 def main() -> None:
     """Germany's hourly solar and wind power: from raw data to models that can be trusted."""
+    hear_ctrl_c()
 
 
 @main.command()

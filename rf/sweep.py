@@ -55,13 +55,16 @@ def main(data: str, split: str, seed: int, **lists: list[int]) -> None:
             fits = {pool.submit(fit_forest, train, seed, n_jobs=1, **params): params for params in combinations}
             # Logged one after another: what it parses of Python must not be parsed in two threads at once, or Python
             # before 3.11.8 and 3.12.2 may end in a SystemError (CPython issue 106905).
-            for fit in as_completed(fits):
-                params = fits.pop(fit)
-                name = " ".join(f"{key}={value}" for key, value in params.items())
-                with mlflow.start_run(run_name=name, nested=True, tags={"dsgo.step": "rf"}):
-                    mlflow.log_params(params | {"split": split, "seed": seed})
-                    rows.append(params | log_forest(fit.result(), train, test, dataset))
-                progress.advance(bar)
+            try:
+                for fit in as_completed(fits):
+                    params = fits.pop(fit)
+                    name = " ".join(f"{key}={value}" for key, value in params.items())
+                    with mlflow.start_run(run_name=name, nested=True, tags={"dsgo.step": "rf"}):
+                        mlflow.log_params(params | {"split": split, "seed": seed})
+                        rows.append(params | log_forest(fit.result(), train, test, dataset))
+                    progress.advance(bar)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C waits for no fit that has not begun
         table = pd.DataFrame(rows).sort_values("mae").reset_index(drop=True)
         mlflow.log_table(table, "sweep.json")
     print(table[[*lists, "mae", "r2", "mae_skill"]].round(3).to_string(index=False))

@@ -185,6 +185,8 @@ def find_session(args: argparse.Namespace) -> type[StoreSession]:
 
 def serve(args: argparse.Namespace) -> None:
     """Serve until a signal ends it."""
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, end)
     try:
         args.root.mkdir(parents=True, exist_ok=True)
         users, session = find_users(args), find_session(args)
@@ -199,8 +201,6 @@ def serve(args: argparse.Namespace) -> None:
     session.authorizer = users
     session.passive_ports = args.passive_ports
     FTPServer.max_cons, FTPServer.max_cons_per_ip = connections(), CONNECTIONS_PER_ADDRESS
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, end)
     try:
         server = FTPServer((args.host, args.port), session)
     except (OSError, OverflowError) as error:

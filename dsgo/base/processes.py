@@ -28,6 +28,12 @@ def kill_tree(process: subprocess.Popen) -> None:
     process.wait(SECONDS)
 
 
+def hear_ctrl_c() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt, also where the shell has it ignored, as for `command &` in a script."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def interruptible(once: bool = False) -> Iterator[None]:
     """Let Ctrl-C (in the background too), SIGTERM and a closed terminal end the block by KeyboardInterrupt.

@@ -13,6 +13,7 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from dsgo.base.errors import UserError
+from dsgo.base.processes import hear_ctrl_c
 from dsgo.runs.server import require_server
 
 _project_run: str | None = None  # the run that `mlflow run` began; mlflow.start_run takes the variable away
@@ -25,6 +26,7 @@ def run_step(command: click.Command) -> None:
     is a fault of the code and keeps its traceback.
     """
     global _project_run
+    hear_ctrl_c()
     _project_run = os.environ.get("MLFLOW_RUN_ID")
     if parent := os.environ.get("DSGO_PARENT"):  # set by the workflow
         threading.Thread(target=_end_with, args=[psutil.Process(int(parent))], daemon=True).start()
@@ -44,7 +46,7 @@ def run_step(command: click.Command) -> None:
         is_json = "json" in error.response.headers.get("Content-Type", "")
         why = error.response.json()["message"] if is_json else error
         sys.exit(_fail(UserError(f"the stores refused: {why}")))
-    except click.Abort:  # Ctrl-C
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+from background import IN_BACKGROUND
 from dsgo.base.places import ROOT
 
 SERVER = ROOT / "server"
@@ -52,7 +53,16 @@ class Server:
     def __init__(self, port, root, *options, password=None, log, prefix=()):
         self.port, self.root, self.log = port, root, log
         self.users, self.certificate = root.parent / "users.json", root.parent / "self-signed.pem"
-        self.command = [*prefix, sys.executable, SERVER / "ftpserver.py", "--port", str(port), "--root", root]
+        self.command = [
+            *IN_BACKGROUND,
+            *prefix,
+            sys.executable,
+            SERVER / "ftpserver.py",
+            "--port",
+            str(port),
+            "--root",
+            root,
+        ]
         self.command += ["--users", self.users, *options]
         self.password = password
         self.start()

@@ -11,6 +11,7 @@ import mlflow
 import psutil
 import pytest
 
+from background import IN_BACKGROUND
 from dsgo.base.errors import UserError
 from dsgo.base.network import free_port
 from dsgo.base.places import ROOT
@@ -44,7 +45,15 @@ class Workflow:
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": stores.tracking_uri, "MLFLOW_EXPERIMENT_NAME": name}
 
     def start(self, *arguments, project=None):
-        command = [sys.executable, "-m", "dsgo.pipeline", "--project", project or str(self.project), *arguments]
+        command = [
+            *IN_BACKGROUND,
+            sys.executable,
+            "-m",
+            "dsgo.pipeline",
+            "--project",
+            project or str(self.project),
+            *arguments,
+        ]
         return subprocess.Popen(
             command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
