@@ -10,8 +10,14 @@ import click
 from dsgo.base.errors import UserError
 from dsgo.base.places import ROOT
 from dsgo.base.processes import hear_ctrl_c
+from dsgo.base.store_terms import FTP_PORT
 
 PORT = click.IntRange(1, 65535)
+home_option = click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
+)
+ftp_port_option = click.option("--ftp-port", type=PORT, default=FTP_PORT, help="Port of the artifact store.")
+mlflow_port_option = click.option("--mlflow-port", type=PORT, default=5000, help="Port of the tracking server.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -21,11 +27,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
-)
-@click.option("--ftp-port", type=PORT, default=2121, help="Port of the artifact store.")
-@click.option("--mlflow-port", type=PORT, default=5000, help="Port of the tracking server.")
+@home_option
+@ftp_port_option
+@mlflow_port_option
 @click.option(
     "--direct", is_flag=True, help="Clients reach artifacts by ftp:// instead of through the tracking server."
 )
@@ -54,37 +58,32 @@ def up(home: Path | None, ftp_port: int, mlflow_port: int, direct: bool) -> None
 
 @main.command()
 @click.option("--once", is_flag=True, help="End after the table, instead of staying up until Ctrl-C.")
-@click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
-)
-@click.option("--ftp-port", type=PORT, default=2121, help="Port of the artifact store.")
-@click.option("--mlflow-port", type=PORT, default=5000, help="Port of the tracking server.")
+@home_option
+@ftp_port_option
+@mlflow_port_option
 @click.option("--dashboard-port", type=PORT, default=8050, help="Port of the dashboard.")
 def demo(once: bool, home: Path | None, ftp_port: int, mlflow_port: int, dashboard_port: int) -> None:
     """Go the whole way on the simulated sample: stores, workflow, models compared, report, dashboard."""
-    from rich.console import Console
-
     from dsgo.base.processes import interruptible
+    from dsgo.base.terminal import console
     from dsgo.demo import run_demo, running_dashboard
     from dsgo.stores.running import SERVER, running_stores
 
-    console = Console()
+    screen = console()
     try:
         with interruptible(), running_stores(home or SERVER, ftp_port, mlflow_port) as stores:
-            run_demo(stores, console)
+            run_demo(stores, screen)
             if not once:
                 with running_dashboard(stores, dashboard_port) as address:
-                    console.print(f"dashboard        {address}\n\nCtrl-C ends all.", highlight=False)
+                    screen.print(f"dashboard        {address}\n\nCtrl-C ends all.")
                     stores.watch()
     except KeyboardInterrupt:
-        console.print("Everything has ended.")
+        screen.print("Everything has ended.")
 
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
-)
+@home_option
 def backup(folder: Path, home: Path | None) -> None:
     """Copy runs, registry and artifacts into the new FOLDER, while the stores run or not.
 
@@ -102,9 +101,7 @@ def backup(folder: Path, home: Path | None) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
-)
+@home_option
 def restore(folder: Path, home: Path | None) -> None:
     """Put the backup in FOLDER into a home that holds no data and whose stores are not up.
 
@@ -139,23 +136,20 @@ def promote(version: str, why: str) -> None:
 @main.command()
 def history() -> None:
     """Show what was in Production, from when to when and why, the newest first."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from dsgo.base.terminal import console
     from dsgo.models import registry
 
     with one_line():
         entries = registry.history()
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160  # a log has no width of its own
     table = Table("version", "since (UTC)", "until (UTC)", "how", "why", box=None)
     for entry in entries:
         until = f"{entry.until:%Y-%m-%d %H:%M:%S}" if entry.until else "now"
         cells = [entry.version, f"{entry.since:%Y-%m-%d %H:%M:%S}", until, entry.how, entry.why]
         table.add_row(*map(Text, cells))
-    console.print(table if entries else f"no version of {registry.MODEL} was in Production yet", highlight=False)
+    console().print(table if entries else f"no version of {registry.MODEL} was in Production yet")
 
 
 @main.command()

@@ -23,6 +23,7 @@ from background import IN_BACKGROUND
 from dsgo.base import notebook
 from dsgo.base.errors import UserError
 from dsgo.base.places import ROOT
+from dsgo.base.tags import TABLE
 from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS
 from dsgo.gate.evidence import find_candidate
@@ -58,7 +59,7 @@ def production(stores, frame):
         mlflow.MlflowClient().log_dict(data, {"dirt": dirt}, "dataset/quality.json")
         run_id = log_linear(frame, data, EXPERIMENT)
         _, model_id = find_candidate(run_id)
-        tags = {registry.TABLE: json.dumps(RULES)}
+        tags = {TABLE: json.dumps(RULES)}
         registry.promote(registry.register(run_id, model_id, tags, "").version, "the first", "gate")
         yield data
         empty_registry()
