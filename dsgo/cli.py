@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from dsgo.base.errors import UserError
-from dsgo.base.places import ROOT
 from dsgo.base.processes import hear_ctrl_c
 from dsgo.base.store_terms import FTP_PORT
 
@@ -166,19 +165,6 @@ def score(source: Path, target: Path, model: str | None) -> None:
     with one_line():
         rows = score(source, target, model)
     click.echo(f"{target}: {rows:,} rows")
-
-
-@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def dashboard(options: tuple[str, ...]) -> None:
-    """Show the dashboard until Ctrl-C, as `python dashboard/app.py` does; it takes the same options."""
-    import runpy
-    import sys
-
-    folder = ROOT / "dashboard"  # run, not imported: nothing here depends on it
-    sys.path.insert(0, str(folder))
-    sys.argv = ["dsgo dashboard", *options]
-    runpy.run_path(str(folder / "app.py"), run_name="__main__")
 
 
 @main.command()
