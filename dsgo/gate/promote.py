@@ -2,7 +2,7 @@
 
 In: the run ids of candidates (`--run-ids a,b,c`) and a dataset (`--data`; nothing: the newest of this experiment),
 whose last calendar year is the hold-out. What the trainers logged of their models' quality is not used. Out, on the
-MLflow run: the table of all rules (gate.json, gate.html) and the winner's figures; in the registry: the winner as a
+MLflow run: the table of all rules (gate.json) and the winner's figures; in the registry: the winner as a
 version of BestModel in Production, only in Staging (`--to Staging`) or in no stage (`--to none`). If no candidate
 passes, nothing changes. Run it with `mlflow run . -e promote --env-manager local -P run_ids=...`.
 """
@@ -29,8 +29,6 @@ from dsgo.models.training import SIGNATURE
 from dsgo.runs import options
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
-
-STYLE = "<style>body{font:14px sans-serif}td,th{padding:.2em .8em;text-align:left}.failed{color:#b00020}</style>"
 
 
 @click.command
@@ -107,15 +105,8 @@ def number(version: registry.ModelVersion | None) -> str | None:
 
 
 def show_and_log(rows: list[Row], title: str) -> None:
-    """Leave the gate's table on the run, as gate.json and gate.html, and print it."""
-    frame = pd.DataFrame(rows, dtype=object)
-    mlflow.log_table(frame, "gate.json")
-    frame["figure"] = frame["figure"].map(figure_text)
-    body = frame.drop(columns="run_id").to_html(index=False, border=0)  # escapes what it holds
-    body = body.replace("<td>failed</td>", '<td class="failed">failed</td>')
-    head = f"<!doctype html><meta charset=utf-8><title>{title}</title>{STYLE}"
-    mlflow.log_text(f"{head}<h1>{title}</h1>{body}", "gate.html")
-
+    """Leave the gate's table on the run as gate.json, and print it."""
+    mlflow.log_table(pd.DataFrame(rows, dtype=object), "gate.json")  # MLflow's UI shows it as a table
     screen = console()
     box = HEAVY_HEAD if screen.is_terminal else None
     table = Table("model", "rule", "figure", "limit", "verdict", title=title, box=box)
