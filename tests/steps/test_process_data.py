@@ -79,7 +79,6 @@ def test_process_data__logs_dataset_quality_and_figures(step, raw, tmp_path):
         "dataset/dataset.parquet",
         "dataset/quality.json",
         "figures/data.html",
-        "figures/heat_map.png",
         "figures/scatter_matrix.png",
     ]
     dataset = pd.read_parquet(folder / "dataset/dataset.parquet")
