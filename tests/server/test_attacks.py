@@ -59,7 +59,7 @@ def attacked(tmp_path_factory):
     (home / "secret").mkdir()
     (home / "secret" / "canary.txt").write_bytes(CANARY)
     (home / "secret" / "unnamed-neighbour").touch()
-    server = Server(free_port(), home / "root", "--self-signed", log=home / "ftp.log").wait()
+    server = Server(free_port(), home / "root", log=home / "ftp.log", tls=True).wait()
     yield server
     server.end()
 
@@ -504,7 +504,7 @@ def test_connections__are_bounded_by_the_files_that_the_system_grants(serve):
 
 
 def test_connections__half_commands_half_handshakes_and_unread_answers_are_ended(serve):
-    server = serve("--self-signed", prefix=IMPATIENT)
+    server = serve(prefix=IMPATIENT, tls=True)
     hello = b"\x16\x03\x01\x02\x00\x01"  # a TLS record that announces 512 bytes and does not bring them
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(socket.create_connection((HOME, server.port), 30, (OTHER, 0))) for _ in range(30)]
@@ -516,7 +516,7 @@ def test_connections__half_commands_half_handshakes_and_unread_answers_are_ended
 
 
 def test_data_connection__that_stalls_is_ended_plain_and_with_tls(serve):
-    server = serve("--self-signed", prefix=IMPATIENT)
+    server = serve(prefix=IMPATIENT, tls=True)
     server.root.mkdir(exist_ok=True)
     (server.root / "big").write_bytes(bytes(20_000_000))
     held = []
@@ -672,7 +672,7 @@ FUZZ_SESSIONS = 600
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_fuzzer__any_sequence_of_commands_leaves_the_store_as_it_should_be(serve, secure):
-    server = serve("--self-signed")
+    server = serve(tls=True)
     (server.root / "big").write_bytes(random.Random(1).randbytes(3_000_000))
     (server.root.parent / "secret").mkdir()
     (server.root.parent / "secret" / "canary.txt").write_bytes(CANARY)
