@@ -204,7 +204,7 @@ def test_driver__closes_the_runs_of_a_workflow_whose_driver_was_killed(workflow,
         children.append(workflow.client.create_run(workflow.experiment, tags=tags).info.run_id)
     source = engine.Source("")
 
-    driver.close_abandoned(engine.Setting(source, "local", home.tracking_uri, workflow.experiment, "none", 1, 1))
+    driver.close_abandoned(engine.Setting(source, home.tracking_uri, workflow.experiment, "none", 1, 1))
 
     found = [workflow.client.get_run(run_id).info.status for run_id in (*parents, *children)]
     assert found == ["FAILED", "RUNNING", "FAILED", "RUNNING"]
