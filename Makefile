@@ -29,8 +29,8 @@ lint: .venv/test.done
 # Pictures for the README, in docs/; `make run` must be up in another terminal, and a sweep of rf finished (chapter 4).
 screenshots: export MLFLOW_TRACKING_URI ?= http://127.0.0.1:5000
 screenshots: .venv/test.done
-	$(BIN)/python dashboard/screenshots.py --out docs
-	$(BIN)/python dashboard/screenshots_mlflow.py --out docs
+	$(BIN)/python docs/screenshots.py --out docs
+	$(BIN)/python docs/screenshots_mlflow.py --out docs
 
 # Every notebook, executed copies in build/notebooks/; `make run` must be up in another terminal.
 notebooks: export MLFLOW_TRACKING_URI ?= http://127.0.0.1:5000

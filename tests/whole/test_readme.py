@@ -1,4 +1,4 @@
-"""The README does what it says: every command in it is typed as printed, in order, in a fresh clone.
+"""README.md and the chapters in docs/ do what they say: every command is typed as printed, in order, in a fresh clone.
 
 How the pages tell a person, and this test with the comments that are not shown, what a block of code is:
 
@@ -29,7 +29,15 @@ from dsgo.base.network import free_port
 from dsgo.base.places import ROOT
 from dsgo.base.processes import APART, kill_tree
 
-PAGES = ["README.md", "dsgo/README.md", "process_data/README.md"]
+CHAPTERS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))
+REFERENCE = [
+    "dsgo/README.md",
+    "dsgo/models/README.md",
+    "dsgo/gate/README.md",
+    "dsgo/workflow/README.md",
+    "process_data/README.md",
+]
+PAGES = ["README.md", *CHAPTERS, *REFERENCE]
 LEFT_OUT = [
     ("internet", "make run"),
     ("internet", "python3 -m venv .venv"),
@@ -284,6 +292,17 @@ def test_readme__what_is_not_run_is_listed():
     assert [(block.comment.removeprefix("needs: "), block.first_line) for block in left_out] == LEFT_OUT
 
 
+def test_chapters__stand_in_the_readmes_list_and_each_ends_with_the_next():
+    listed = re.findall(r"^\d+\. \[.*?\]\((.*?)\)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == CHAPTERS
+
+    texts = {chapter: (ROOT / chapter).read_text(encoding="utf-8") for chapter in CHAPTERS}
+    for number, (chapter, following) in enumerate(zip(CHAPTERS, CHAPTERS[1:], strict=False), 1):
+        title = texts[following].splitlines()[0].removeprefix("# ").partition(":")[0]
+        assert texts[chapter].startswith(f"# {number}. ")
+        assert texts[chapter].splitlines()[-1] == f"Next: [{title}]({Path(following).name})"
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_readme__every_block_of_code_is_one_that_the_test_above_knows(page):
     fences = re.findall(r"^ *```(\w*)\n", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
@@ -296,7 +315,10 @@ def test_readme__every_block_of_code_is_one_that_the_test_above_knows(page):
         assert block.language in ("bash", "text", "diff") or block.file or block.comment.startswith("needs: "), block
 
 
-@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md", "1_starting_point/README.md", "server/README.md", "benchmarks/README.md"],
+)
 def test_readme__its_links_and_pictures_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
 
