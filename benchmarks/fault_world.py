@@ -42,7 +42,7 @@ class World:
     """A store on an empty folder, the client that uses it, and what is known to be acknowledged."""
 
     def __init__(self, kind: str, plain: bool, seed: str, home: Path, stack: ExitStack) -> None:
-        """Start the store, and whatever else the kind of fault needs."""
+        """Start the store, and what else the kind of fault needs."""
         self.kind, self.home, self.stack = kind, home, stack
         self.client, self.plain = "mlflow" if plain else KINDS[kind], plain
         self.checker = self.client if self.client == "mlflow" and plain else "dsgo"

@@ -1,4 +1,4 @@
-"""Measure reading the full-size raw pair: dsgo.raw against pandas.read_csv of both files, whole.
+"""Measure reading the full-size raw pair: dsgo.data.opsd against pandas.read_csv of both files, whole.
 
     python ../shared/data/make_raw.py /tmp/full --full
     python benchmarks/read_raw.py /tmp/full

@@ -42,7 +42,7 @@ STORES = {"tracking server": "mlflow server", "artifact store": "ftpserver.py"} 
 
 
 class Client:
-    """Makes calls until they are acknowledged; keeps their seconds and what went amiss."""
+    """Makes calls until they are acknowledged; keeps their seconds and their failures."""
 
     def __init__(self) -> None:
         """Begin with no call made."""

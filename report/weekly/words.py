@@ -1,4 +1,4 @@
-"""The weekly report's words and tables as HTML. Numbers come from dsgo.weekly; all text from outside is escaped."""
+"""The weekly report's words and tables as HTML. Numbers come from weekly.numbers; all text from outside is escaped."""
 
 import json
 import math

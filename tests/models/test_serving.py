@@ -1,4 +1,4 @@
-"""The Production model behind `mlflow models serve`: one server for all requests, started as docs/07_serving.md says."""
+"""The Production model behind `mlflow models serve`: one server for all requests, started as docs/07 says."""
 
 import contextlib
 import json

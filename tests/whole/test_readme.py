@@ -11,6 +11,7 @@ How the pages tell a person, and this test with the comments that are not shown,
 """
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -38,6 +39,7 @@ REFERENCE = [
     "process_data/README.md",
 ]
 PAGES = ["README.md", *CHAPTERS, *REFERENCE]
+OTHERS = ["CONTRIBUTING.md", "CHANGELOG.md", "1_starting_point/README.md", "server/README.md", "benchmarks/README.md"]
 LEFT_OUT = [
     ("internet", "make run"),
     ("internet", "python3 -m venv .venv"),
@@ -69,8 +71,10 @@ PORT_OPTIONS = {
     "jupyter lab": "--port 8888",
     "dask scheduler --host 127.0.0.1 --no-dashboard": "--port 8786",
 }
-SECONDS = 300  # that a command may take
-ANSWER_SECONDS = 120
+# Bounds for a machine whose cores are busy with something else, where importing MLflow alone can take 40 s.
+SECONDS = 600  # that a command may take
+ANSWER_SECONDS = 180
+CTRL_C_SECONDS = 120  # a server that is still starting its workers ends once they have started
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,7 @@ class Reader:
         process, log = self.running.pop(key)
         tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         os.killpg(process.pid, signal.SIGINT)
-        _, alive = psutil.wait_procs(tree, 30)
+        _, alive = psutil.wait_procs(tree, CTRL_C_SECONDS)
         for left in alive:
             left.kill()
         assert not alive, f"{command}: after Ctrl-C there is still {alive}\n{log.read_text()}"
@@ -264,7 +268,7 @@ def reader(tmp_path):
     someone.end()
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2700)
 @pytest.mark.skipif(os.name != "posix", reason="the commands are typed in bash")
 def test_readme__every_command_does_what_the_pages_say(reader):
     for block in (block for page in PAGES for block in blocks(page)):
@@ -297,7 +301,7 @@ def test_chapters__stand_in_the_readmes_list_and_each_ends_with_the_next():
     assert listed == CHAPTERS
 
     texts = {chapter: (ROOT / chapter).read_text(encoding="utf-8") for chapter in CHAPTERS}
-    for number, (chapter, following) in enumerate(zip(CHAPTERS, CHAPTERS[1:], strict=False), 1):
+    for number, (chapter, following) in enumerate(itertools.pairwise(CHAPTERS), 1):
         title = texts[following].splitlines()[0].removeprefix("# ").partition(":")[0]
         assert texts[chapter].startswith(f"# {number}. ")
         assert texts[chapter].splitlines()[-1] == f"Next: [{title}]({Path(following).name})"
@@ -315,10 +319,7 @@ def test_readme__every_block_of_code_is_one_that_the_test_above_knows(page):
         assert block.language in ("bash", "text", "diff") or block.file or block.comment.startswith("needs: "), block
 
 
-@pytest.mark.parametrize(
-    "page",
-    [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md", "1_starting_point/README.md", "server/README.md", "benchmarks/README.md"],
-)
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS])
 def test_readme__its_links_and_pictures_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
 
