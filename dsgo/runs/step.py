@@ -4,7 +4,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 
 import click
 import mlflow
@@ -12,6 +11,7 @@ import psutil
 import requests
 from mlflow.exceptions import MlflowException
 
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.runs.server import require_server
 
@@ -50,18 +50,7 @@ def run_step(command: click.Command) -> None:
 
 def start_run(step: str) -> mlflow.ActiveRun:
     """Start the step's run, or take up the one that `mlflow run` began (its parameters are on it), under its name."""
-    return mlflow.start_run(tags={"dsgo.step": step, "mlflow.runName": step})
-
-
-def trainer_options(command: Callable) -> Callable:
-    """Add the options that every trainer takes: --data, --split, --seed."""
-    for option in (
-        click.option("--seed", type=click.IntRange(min=0), default=42, show_default=True),
-        click.option("--split", type=click.Choice(["chronological", "random"]), default="chronological"),
-        click.option("--data", default="", help="Run id, URI or file; nothing: the newest process_data run."),
-    ):
-        command = option(command)
-    return command
+    return mlflow.start_run(tags={tags.STEP: step, "mlflow.runName": step})
 
 
 def _fail(error: click.ClickException) -> int:
@@ -73,7 +62,7 @@ def _fail(error: click.ClickException) -> int:
     if run_id:
         try:
             client = mlflow.MlflowClient()
-            client.set_tag(run_id, "dsgo.error", message[:5000])
+            client.set_tag(run_id, tags.ERROR, message[:5000])
             client.set_terminated(run_id, "FAILED")
         except (MlflowException, click.ClickException) as problem:
             print(f"The run {run_id} could not be marked FAILED: {problem}", file=sys.stderr)

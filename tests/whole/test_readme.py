@@ -271,7 +271,7 @@ def reader(tmp_path):
 @pytest.mark.timeout(2700)
 @pytest.mark.skipif(os.name != "posix", reason="the commands are typed in bash")
 def test_readme__every_command_does_what_the_pages_say(reader):
-    for block in (block for page in PAGES for block in blocks(page)):
+    for block in [block for page in PAGES for block in blocks(page)]:
         begun = time.monotonic()
         if block.comment.startswith("needs: "):
             continue
