@@ -72,17 +72,17 @@ def take(driver: Chrome, url: str, path: Path, scheme: str, width: int, height: 
 
 def take_report(driver: Chrome, path: Path) -> bool:
     """Write the first page of the newest report; False where the tracking server has none."""
-    found = mlflow.search_runs(
+    runs = mlflow.search_runs(
         search_all_experiments=True,
         filter_string=f"tags.`{tags.STEP}` = 'report' AND attributes.status = 'FINISHED'",
         max_results=1,
         order_by=["attributes.start_time DESC"],
         output_format="list",
     )
-    if not found:
+    if not runs:
         return False
     with tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
-        file = mlflow.artifacts.download_artifacts(f"runs:/{found[0].info.run_id}/report/report.html", dst_path=folder)
+        file = mlflow.artifacts.download_artifacts(f"runs:/{runs[0].info.run_id}/report/report.html", dst_path=folder)
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
         page = {"width": 1000, "height": 1414, "deviceScaleFactor": 1, "mobile": False}  # A4's form
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", page)

@@ -50,12 +50,12 @@ def take(driver: Chrome, url: str, path: Path, text: str, plots: int = 0) -> Non
 def newest(step: str) -> Run:
     """Return the newest finished run of a step; UserError where there is none."""
     condition = f"tags.`{tags.STEP}` = '{step}' AND attributes.status = 'FINISHED'"
-    found = mlflow.search_runs(
+    runs = mlflow.search_runs(
         experiment_names=[EXPERIMENT], filter_string=condition, max_results=1, output_format="list"
     )
-    if not found:
+    if not runs:
         raise UserError(f"{EXPERIMENT} has no finished run of {step}: run it first, as the README says")
-    return found[0]
+    return runs[0]
 
 
 def settings(experiment: str, parents: list[str]) -> dict[str, str]:

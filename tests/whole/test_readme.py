@@ -93,16 +93,16 @@ class Block:
 
 def blocks(page):
     """The blocks of a page in order."""
-    found = []
+    read = []
     pattern = r"<!-- (?P<ctrl>Ctrl-C: .*?) -->|(?:<!-- (?P<comment>[^\n]*?) -->\n|`(?P<file>[^`\n]+)`:\n\n)?" + (
         r"^```(?P<language>\w*)\n(?P<content>.*?)^```$"
     )
     for match in re.finditer(pattern, (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
         if match["ctrl"]:
-            found.append(Block("Ctrl-C", match["ctrl"].removeprefix("Ctrl-C: "), "", ""))
+            read.append(Block("Ctrl-C", match["ctrl"].removeprefix("Ctrl-C: "), "", ""))
         else:
-            found.append(Block(match["language"], match["content"], match["comment"] or "", match["file"] or ""))
-    return found
+            read.append(Block(match["language"], match["content"], match["comment"] or "", match["file"] or ""))
+    return read
 
 
 class Reader:
@@ -311,9 +311,9 @@ def test_chapters__stand_in_the_readmes_list_and_each_ends_with_the_next():
 def test_readme__every_block_of_code_is_one_that_the_test_above_knows(page):
     fences = re.findall(r"^ *```(\w*)\n", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
 
-    found = [block for block in blocks(page) if block.language != "Ctrl-C"]
-    assert [language for block in found for language in (block.language, "")] == fences  # each opened and closed
-    for block in found:
+    read = [block for block in blocks(page) if block.language != "Ctrl-C"]
+    assert [language for block in read for language in (block.language, "")] == fences  # each opened and closed
+    for block in read:
         known = block.comment == "" or re.match("needs: |fails$|until Ctrl-C, ", block.comment)
         assert known, block.comment
         assert block.language in ("bash", "text", "diff") or block.file or block.comment.startswith("needs: "), block
