@@ -1,6 +1,7 @@
 """Take pictures of the running dashboard's pages: `python docs/screenshots.py --out docs`, or `make screenshots`.
 
-The README's are wide and light, with one dark and one of a phone's width; --all takes each page in all four ways. The
+Those of README and chapters are wide and light, one dark and one of a phone's width; --all takes each page in all four
+ways. The
 first page of the newest report of the tracking server (MLFLOW_TRACKING_URI) is among them, if there is a report.
 """
 
