@@ -106,7 +106,7 @@ def fortnight(hours: pd.DataFrame, start: pd.Timestamp, trained_until: str | Non
     """Return 336 rows, the week and the week after, by source: {name}_GW, _predicted_GW, _low_GW, _high_GW.
 
     The second week has no recorded power; what is not known is NaN. From low to high is the prediction with 80% of the
-    errors made at a like prediction in the hours that the model did not learn from (after `trained_until`, the
+    errors made at a similar prediction in the hours that the model did not learn from (after `trained_until`, the
     fortnight left out): the 0.1 and 0.9 quantiles of actual less predicted in ten classes of predicted power with
     equally many hours each, interpolated between the classes' means; below 0 is 0. All NaN where there are fewer than
     ENOUGH such hours.
