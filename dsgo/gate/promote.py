@@ -103,10 +103,11 @@ def enter(gate: Run, run: Run, seen: Evidence, rows: list[Row], to: str, why: st
     found = fits.of_run(run)
     judged, serving = (found[name].uri.removeprefix("models:/") for name in (JUDGED, SERVING))
     figures = {f"gate.{name}": f"{value:.6g}" for name, value in seen.scores.items()}
-    figures |= {"gate.better_percent": f"{row['figure']:.6g}" for row in rows if row["rule"] == BETTER}
+    shares = [row["figure"] for row in rows if row["rule"] == BETTER]
+    figures |= {"gate.better_percent": f"{shares[0]:.6g}"} if shares else {}
     figures |= {"gate.milliseconds": f"{seen.serving.milliseconds:.3g}", tags.TABLE: json.dumps(rows)}
-    figures |= {name: run.data.tags.get(name, "") for name in (tags.TRAINED_UNTIL, tags.SERVING_UNTIL)}
-    figures |= {tags.JUDGED: judged}
+    until = (tags.TRAINED_UNTIL, tags.SERVING_UNTIL)
+    figures |= {tags.JUDGED: judged} | {name: run.data.tags[name] for name in until if name in run.data.tags}
     version = registry.register(run.info.run_id, serving, figures, f"{why}.\n\n{links(run, gate)}").version
     if to in ("Staging", "Production"):
         registry.stage(version)

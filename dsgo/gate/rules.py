@@ -111,11 +111,11 @@ def judge(
         rule(f"r2 of {target.removesuffix('_GW')}", r2, f"above {R2}", r2 > R2)
     rule("skill over the baseline", found["mae_skill"], "above 0", found["mae_skill"] > 0)
     _compare(candidate, incumbent, test, metric, margin, rule)
-    rule("the serving fit loads and predicts", serving.problem or "yes", "yes", not serving.problem)
+    rule("serving fit: loads and predicts", serving.problem or "yes", "yes", not serving.problem)
     outside = int((~((serving.predicted >= 0) & (serving.predicted <= capacity))).any(axis=1).sum())
-    rule("its hours not from 0 to capacity", outside, "0", outside == 0)
+    rule("serving fit: hours not from 0 to capacity", outside, "0", outside == 0)
     apart, most = float((serving.predicted - power).abs().to_numpy().mean()), STRAY * found["mae"]
-    rule("its distance from the judged fit, GW", apart, f"at most {most:.5g} ({STRAY} x its mae)", apart <= most)
+    rule("serving fit: apart from the judged one, GW", apart, f"at most {most:.5g} ({STRAY} of its mae)", apart <= most)
     rule("one row, ms", serving.milliseconds, f"under {MILLISECONDS:.0f}", serving.milliseconds < MILLISECONDS)
     return rows
 
