@@ -25,7 +25,7 @@ from dsgo.base import tags
 from dsgo.base.errors import UserError, reason
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import COLUMNS, TARGETS
-from dsgo.models import registry
+from dsgo.models import fits, registry
 from dsgo.models.loading import load_model
 from dsgo.models.training import model_input
 from dsgo.runs.server import require_server
@@ -224,7 +224,9 @@ class Follower(threading.Thread):
     def _load(self, data: Data, key: str) -> Predictions:
         """Load a model and let it predict the dataset; keep the result, and forget the one not used for longest."""
         try:
-            model = load_model(key)
+            # A version is looked back with its judged fit: what serves has learned from all the hours that are shown.
+            versions = {f"models:/{version.name}/{version.version}": version for version in self.snapshot.versions}
+            model = load_model(fits.past_uri(versions[key]) if key in versions else key)
             answer = pd.DataFrame(model.predict(model_input(data.frame)))
             index = pd.DatetimeIndex(data.frame.index)
             power = {target: data.grid.spread(index, answer[target].to_numpy("float64")) for target in TARGETS}
