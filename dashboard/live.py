@@ -22,11 +22,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base import tags
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, reason
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import COLUMNS, TARGETS
-from dsgo.models import registry
-from dsgo.models.loading import first_line, load_model
+from dsgo.models import fits, registry
+from dsgo.models.loading import load_model
 from dsgo.models.training import model_input
 from dsgo.runs.server import require_server
 from series import Array, Grid, Power
@@ -128,11 +128,11 @@ class Follower(threading.Thread):
                 self._poll(turn)
                 turn += 1
             except (UserError, MlflowException, OSError) as error:
-                message = error.message if isinstance(error, UserError) else first_line(error)
+                message = reason(error)
                 self._publish(problem=message or repr(error))
             except Exception as error:
                 log.exception("while asking the stores")
-                self._publish(problem=first_line(error) or repr(error))
+                self._publish(problem=reason(error))
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
             self._load_wanted()
@@ -224,13 +224,15 @@ class Follower(threading.Thread):
     def _load(self, data: Data, key: str) -> Predictions:
         """Load a model and let it predict the dataset; keep the result, and forget the one not used for longest."""
         try:
-            model = load_model(key)
+            # A version is looked back with its judged fit: what serves has learned from all the hours that are shown.
+            versions = {f"models:/{version.name}/{version.version}": version for version in self.snapshot.versions}
+            model = load_model(fits.past_uri(versions[key]) if key in versions else key)
             answer = pd.DataFrame(model.predict(model_input(data.frame)))
             index = pd.DatetimeIndex(data.frame.index)
             power = {target: data.grid.spread(index, answer[target].to_numpy("float64")) for target in TARGETS}
             made = Predictions(key, model, power)
         except Exception as error:  # a model's own code may raise anything
-            made = Predictions(key, None, {}, first_line(error) or repr(error))
+            made = Predictions(key, None, {}, reason(error))
         served = (data.run.info.run_id, self.snapshot.served)
         with self._lock:
             self._models[data.run.info.run_id, key] = made

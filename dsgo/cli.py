@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, reason
 from dsgo.base.places import ROOT
 from dsgo.base.store_terms import FTP_PORT
 
@@ -205,7 +205,7 @@ def one_line() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        raise UserError(f"the stores refused or did not answer: {str(error).splitlines()[0]}") from error
+        raise UserError(f"the stores refused or did not answer: {reason(error)}") from error
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from dsgo.workflow.project import Source
 
 VALUES = ["source", "start", "end", "country", "models", "to", "metric", "margin"]  # parameters that steps are given
 
-DATA, MODEL = "dataset/dataset.parquet", "model/MLmodel"
+DATA, MODELS = "dataset/dataset.parquet", ("model/MLmodel", "serving/MLmodel")
 RAW = {"source": "{source}", "start": "{start}", "end": "{end}", "country": "{country}"}
 ON_DATA = {"data": "{process_data}"}
 GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
@@ -34,15 +34,35 @@ def nothing_to_report_on() -> str:
     return "" if registry.production() else f"no version of {registry.MODEL} is in Production"
 
 
+def in_production() -> dict[str, str]:
+    """Return what is in Production and since when, in words: a move by hand, a promotion or a rollback changes it."""
+    there = [version.version for version in registry.versions() if version.current_stage == "Production"]
+    if len(there) > 1:
+        return {"in Production": f"versions {' and '.join(there)}"}
+    last = next(iter(registry.history()), None)
+    if last is None:
+        return {"in Production": "nothing yet"}
+    what, since = (f"version {last.version}", last.since) if there else ("nothing", last.until)
+    return {"in Production": f"{what} since {since:%Y-%m-%d %H:%M:%S} UTC" if since else what}
+
+
 STEPS = [
     #    step            project         parameters      needs              outputs
     Step("process_data", "process_data", RAW, (), (DATA,), "rows"),
     # Trainers with the longest first: where cores are few, the last to begin decides when all have ended.
-    Step("keras_nn", "keras_nn", ON_DATA, ("process_data",), (MODEL,), trainer=True),
-    Step("rf", "rf", ON_DATA, ("process_data",), (MODEL,), trainer=True),
-    Step("lr", "lr", ON_DATA, ("process_data",), (MODEL,), trainer=True),
-    Step("promote", ".", ON_DATA | GATE, ("candidates",), ("gate.json",), tags.PROMOTED_VERSION, "promote"),
-    Step("report", "report", ON_DATA, ("promote",), ("report/report.html",), tags.WEEK, useless=nothing_to_report_on),
+    Step("keras_nn", "keras_nn", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step("rf", "rf", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step("lr", "lr", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step(
+        *("promote", ".", ON_DATA | GATE, ("candidates",), ("gate.json",), tags.PROMOTED_VERSION, "promote"),
+        state=in_production,
+        changes_state=True,
+    ),
+    Step(
+        *("report", "report", ON_DATA, ("promote",), ("report/report.html",), tags.WEEK),
+        useless=nothing_to_report_on,
+        state=in_production,
+    ),
 ]
 TRAINERS = [step.name for step in STEPS if step.trainer]
 
@@ -107,7 +127,7 @@ def why(step: str, params: tuple[str, ...], experiment_name: str) -> list[str]:
     if item is None:
         raise UserError(f"there is no step {step!r}; there are {', '.join(item.step.name for item in planned)}")
     experiment = mlflow.get_experiment_by_name(experiment_name)
-    found = keys.changes(experiment.experiment_id, step, item.parts) if experiment else None
+    found = keys.changes(experiment.experiment_id, step, item.now().parts) if experiment else None
     if found is None:
         return [f"{step} has no finished run in {experiment_name}"]
     return found or [f"{step}: nothing changed since its last finished run"]
