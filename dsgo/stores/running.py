@@ -104,12 +104,26 @@ class Stores:
             ],
         }
 
-    def _start(self) -> None:
-        environment = os.environ | {
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "PYTHONUNBUFFERED": "1",
+    def _strangers(self) -> dict[str, str]:
+        """What the tracking server takes from web pages, by MLflow's own variables; those of the environment win."""
+        names = ["localhost", LOOPBACK, "[::1]"]
+        ports = ["localhost:*", f"{LOOPBACK}:*", "[[]::1]:*"]  # any, for a tunnel has another; "[[]" is fnmatch's "["
+        return {
+            "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*names, *ports]),
+            "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": self.tracking_uri,
+            "MLFLOW_SERVER_X_FRAME_OPTIONS": "SAMEORIGIN",
         }
+
+    def _start(self) -> None:
+        environment = (
+            self._strangers()
+            | os.environ
+            | {
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                "PYTHONUNBUFFERED": "1",
+            }
+        )
         environment.pop("MLFLOW_TRACKING_URI", None)  # the server is nobody's client
         environment.pop("DSGO_FTP_HOST", None)  # here DSGO_FTP_PASSWORD is that of the store beside the server
         for name, command in self._commands().items():
