@@ -21,6 +21,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import COLUMNS, TARGETS
@@ -202,7 +203,7 @@ class Follower(threading.Thread):
 
     def _newest_data(self) -> Data | None:
         old = self.snapshot.data
-        made = next((run for run in self.snapshot.runs if run.data.tags.get("dsgo.step") == "process_data"), None)
+        made = next((run for run in self.snapshot.runs if run.data.tags.get(tags.STEP) == "process_data"), None)
         if made is None or (old and old.run.info.run_id == made.info.run_id):
             return old
         return read(made)

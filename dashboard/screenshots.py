@@ -16,6 +16,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
 from browser import browser, find_browser
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 
 PAGES = {
@@ -73,7 +74,7 @@ def take_report(driver: Chrome, path: Path) -> bool:
     """Write the first page of the newest report; False where the tracking server has none."""
     found = mlflow.search_runs(
         search_all_experiments=True,
-        filter_string="tags.`dsgo.step` = 'report' AND attributes.status = 'FINISHED'",
+        filter_string=f"tags.`{tags.STEP}` = 'report' AND attributes.status = 'FINISHED'",
         max_results=1,
         order_by=["attributes.start_time DESC"],
         output_format="list",

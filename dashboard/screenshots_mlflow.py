@@ -15,6 +15,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
 from browser import browser, find_browser
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.models.registry import MODEL
 from screenshots import SECONDS, compress
@@ -48,7 +49,7 @@ def take(driver: Chrome, url: str, path: Path, text: str, plots: int = 0) -> Non
 
 def newest(step: str) -> Run:
     """Return the newest finished run of a step; UserError where there is none."""
-    condition = f"tags.`dsgo.step` = '{step}' AND attributes.status = 'FINISHED'"
+    condition = f"tags.`{tags.STEP}` = '{step}' AND attributes.status = 'FINISHED'"
     found = mlflow.search_runs(
         experiment_names=[EXPERIMENT], filter_string=condition, max_results=1, output_format="list"
     )

@@ -9,8 +9,14 @@ import click
 
 from dsgo.base.errors import UserError
 from dsgo.base.places import ROOT
+from dsgo.base.store_terms import FTP_PORT
 
 PORT = click.IntRange(1, 65535)
+home_option = click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
+)
+ftp_port_option = click.option("--ftp-port", type=PORT, default=FTP_PORT, help="Port of the artifact store.")
+mlflow_port_option = click.option("--mlflow-port", type=PORT, default=5000, help="Port of the tracking server.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -19,11 +25,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
-)
-@click.option("--ftp-port", type=PORT, default=2121, help="Port of the artifact store.")
-@click.option("--mlflow-port", type=PORT, default=5000, help="Port of the tracking server.")
+@home_option
+@ftp_port_option
+@mlflow_port_option
 @click.option(
     "--direct", is_flag=True, help="Clients reach artifacts by ftp:// instead of through the tracking server."
 )
@@ -52,11 +56,9 @@ def up(home: Path | None, ftp_port: int, mlflow_port: int, direct: bool) -> None
 
 @main.command()
 @click.option("--once", is_flag=True, help="End after the table, instead of staying up until Ctrl-C.")
-@click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
-)
-@click.option("--ftp-port", type=PORT, default=2121, help="Port of the artifact store.")
-@click.option("--mlflow-port", type=PORT, default=5000, help="Port of the tracking server.")
+@home_option
+@ftp_port_option
+@mlflow_port_option
 @click.option("--dashboard-port", type=PORT, default=8050, help="Port of the dashboard.")
 def demo(once: bool, home: Path | None, ftp_port: int, mlflow_port: int, dashboard_port: int) -> None:
     """Go the whole way on the simulated sample: stores, workflow, models compared, report, dashboard."""
@@ -80,9 +82,7 @@ def demo(once: bool, home: Path | None, ftp_port: int, mlflow_port: int, dashboa
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
-)
+@home_option
 def backup(folder: Path, home: Path | None) -> None:
     """Copy runs, registry and artifacts into the new FOLDER, while the stores run or not.
 
@@ -100,9 +100,7 @@ def backup(folder: Path, home: Path | None) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of all data.  [default: server/]"
-)
+@home_option
 def restore(folder: Path, home: Path | None) -> None:
     """Put the backup in FOLDER into a home that holds no data and whose stores are not up.
 

@@ -15,6 +15,7 @@ from mlflow.exceptions import ExecutionException
 from rich.console import Console
 from rich.table import Table
 
+from dsgo.base import tags
 from dsgo.base.network import LOOPBACK
 from dsgo.base.places import ROOT
 from dsgo.base.processes import APART, ending_with_parent, kill_tree
@@ -40,10 +41,10 @@ def run_demo(stores: Stores, console: Console) -> None:
     except ExecutionException as error:
         raise StoreError(f"the workflow failed: {error}") from None
     counted = mlflow.get_run(done.run_id).data.tags
-    runs = [mlflow.get_run(counted[f"dsgo.run.{name}"]) for name in TRAINERS]
+    runs = [mlflow.get_run(counted[tags.RUN + name]) for name in TRAINERS]
     console.print(comparison(runs, stores.tracking_uri))
     report = mlflow.artifacts.download_artifacts(
-        f"runs:/{counted['dsgo.run.report']}/report/report.html", dst_path=str(stores.home)
+        f"runs:/{counted[tags.RUN + 'report']}/report/report.html", dst_path=str(stores.home)
     )
     console.print(f"report           {report}", highlight=False, soft_wrap=True)
     console.print(f"tracking server  {stores.tracking_uri}\nartifact store   {stores.ftp_uri}", highlight=False)
@@ -51,7 +52,7 @@ def run_demo(stores: Stores, console: Console) -> None:
 
 def comparison(runs: list[Run], tracking_uri: str) -> Table:
     """Return a table of finished trainer runs, the best first: hold-out mae in GW, r2, skill, seconds, page of each."""
-    simulated = any(run.data.tags.get("dsgo.simulated") == "True" for run in runs)
+    simulated = any(run.data.tags.get(tags.SIMULATED) == "True" for run in runs)
     table = Table(title=f"Hold-out: the last calendar year{' (simulated data)' if simulated else ''}")
     for name in ("model", "mae, GW", "r2", "skill", "seconds"):
         table.add_column(name, justify="left" if name == "model" else "right")

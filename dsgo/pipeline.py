@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 import mlflow
 
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.base.places import ROOT
 from dsgo.data.opsd import find_pair
-from dsgo.gate.rules import METRICS
 from dsgo.models import registry
+from dsgo.runs import options
 from dsgo.runs.step import run_step, start_run
 from dsgo.workflow import keys
 from dsgo.workflow.plan import Planned, Step, choose, own_parameters, plan
@@ -40,8 +41,8 @@ STEPS = [
     Step("keras_nn", "keras_nn", ON_DATA, ("process_data",), (MODEL,), trainer=True),
     Step("rf", "rf", ON_DATA, ("process_data",), (MODEL,), trainer=True),
     Step("lr", "lr", ON_DATA, ("process_data",), (MODEL,), trainer=True),
-    Step("promote", ".", ON_DATA | GATE, ("candidates",), ("gate.json",), "dsgo.promoted_version", "promote"),
-    Step("report", "report", ON_DATA, ("promote",), ("report/report.html",), "dsgo.week", useless=nothing_to_report_on),
+    Step("promote", ".", ON_DATA | GATE, ("candidates",), ("gate.json",), tags.PROMOTED_VERSION, "promote"),
+    Step("report", "report", ON_DATA, ("promote",), ("report/report.html",), tags.WEEK, useless=nothing_to_report_on),
 ]
 TRAINERS = [step.name for step in STEPS if step.trainer]
 
@@ -60,14 +61,9 @@ def plan_steps(
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--source", default="sample", help="sample, opsd, or a folder (see process_data).")
-@click.option("--start", default="2013-01-01")
-@click.option("--end", default="2016-12-31")
-@click.option("--country", default="DE")
+@options.raw
 @click.option("--models", default="all", help="Trainers, with commas between them.")
-@click.option("--to", type=click.Choice(["Production", "Staging", "none"]), default="Production")
-@click.option("--metric", type=click.Choice(METRICS), default="mae", help="By which the gate compares.")
-@click.option("--margin", type=click.FloatRange(0, 1, max_open=True), default=0.005, help="To beat Production by.")
+@options.gate
 @click.option("--scheduler", default="", help="Address of a Dask cluster's scheduler; nothing: inside this process.")
 @click.option("--project", default="", help="Git URI of this project, for workers that do not see this folder.")
 @click.option("--env-manager", type=click.Choice(["local", "uv"]), default="local", help="Environment of each step.")

@@ -13,14 +13,15 @@ import mlflow
 from dsgo.data.dataset import load_dataset, split_dataset
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.models.training import log_candidate
-from dsgo.runs.step import run_step, start_run, trainer_options
+from dsgo.runs import options
+from dsgo.runs.step import run_step, start_run
 from learning_curves import learning_curves
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its notes on the CPU are no news
 
 
 @click.command
-@trainer_options
+@options.trainer
 @click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True)
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=0.001, show_default=True)

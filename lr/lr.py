@@ -10,11 +10,12 @@ from sklearn.linear_model import LinearRegression
 from dsgo.data.dataset import load_dataset, split_dataset
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.models.training import log_candidate
-from dsgo.runs.step import run_step, start_run, trainer_options
+from dsgo.runs import options
+from dsgo.runs.step import run_step, start_run
 
 
 @click.command
-@trainer_options
+@options.trainer
 def main(data: str, split: str, seed: int) -> None:
     """Load, fit, log."""
     with start_run("lr"):

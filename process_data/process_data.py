@@ -14,20 +14,19 @@ import mlflow
 import pandas as pd
 
 import data_figures
+from dsgo.base import tags
 from dsgo.data import quality
 from dsgo.data.capacity import installed_capacity
 from dsgo.data.contract import violations
 from dsgo.data.opsd import RawPair, find_pair, period, read_raw
+from dsgo.runs import options
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
 from opsd_download import TIME_SERIES_URL, WEATHER_URL, fetch_opsd
 
 
 @click.command
-@click.option("--source", default="sample", help="sample, opsd, or a folder: absolute, or relative to the repository.")
-@click.option("--start", default="2013-01-01", help="First day (UTC).")
-@click.option("--end", default="2016-12-31", help="Last day (UTC).")
-@click.option("--country", default="DE", help="Two letters, as the raw columns begin.")
+@options.raw
 @click.option("--time-series-url", default=TIME_SERIES_URL, help="Of source=opsd.")
 @click.option("--weather-url", default=WEATHER_URL, help="Of source=opsd.")
 def main(source: str, start: str, end: str, country: str, time_series_url: str, weather_url: str) -> None:
@@ -73,7 +72,7 @@ def log(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex, abou
 
     mlflow.log_artifacts(str(folder))
     mlflow.log_metrics(quality.count(hours, dirt))
-    mlflow.set_tags({"dsgo.simulated": about["simulated"], "dsgo.capacity_source": about["capacity_source"]})
+    mlflow.set_tags({tags.SIMULATED: about["simulated"], tags.CAPACITY_SOURCE: about["capacity_source"]})
 
 
 if __name__ == "__main__":

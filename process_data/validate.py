@@ -10,11 +10,12 @@ import pandas as pd
 from dsgo.base.errors import UserError
 from dsgo.data.contract import violations
 from dsgo.data.dataset import fetch_dataset
+from dsgo.runs import options
 from dsgo.runs.step import run_step, start_run
 
 
 @click.command
-@click.option("--data", default="", help="Run id, URI or file; nothing: the newest process_data run.")
+@options.data
 def main(data: str) -> None:
     """Read without mending, check, list."""
     with start_run("validate"):

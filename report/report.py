@@ -15,11 +15,13 @@ import click
 import mlflow
 import pandas as pd
 
+from dsgo.base import tags
 from dsgo.base.notebook import execute, to_html
 from dsgo.base.processes import interruptible
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import TARGETS
 from dsgo.models.training import model_input
+from dsgo.runs import options
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
 from weekly import numbers
@@ -32,7 +34,7 @@ HERE = Path(__file__).parent
 
 
 @click.command
-@click.option("--data", default="", help="Run id, URI or file; nothing: the newest process_data run.")
+@options.data
 @click.option("--week", default="", help="Any day of the week, YYYY-MM-DD; nothing: the last whole week.")
 @click.option("--model", "uri", default=PRODUCTION, show_default=True)
 @click.option("--author", default="DSGoPipeline", show_default=True, help="Named on the first page.")
@@ -56,7 +58,7 @@ def main(data: str, week: str, uri: str, author: str, out: str) -> None:
         mlflow.log_artifacts(str(folder), "report")
         table = numbers.fortnight(hours, start, about_model["trained_until"])
         mlflow.log_metrics(numbers.figures(numbers.summary(hours, start), numbers.accuracy(table)))
-        mlflow.set_tags({"dsgo.week": f"{start:%G-W%V}", "dsgo.simulated": about["simulated"]})
+        mlflow.set_tags({tags.WEEK: f"{start:%G-W%V}", tags.SIMULATED: about["simulated"]})
         where = copy_whole(folder, target) if target else mlflow.get_artifact_uri("report")
     click.echo(f"report: week {start:%G-W%V}, {about_model['name']}: {where}")
 

@@ -12,7 +12,8 @@ from sklearn.ensemble import RandomForestRegressor
 from dsgo.data.dataset import Dataset, load_dataset, split_dataset
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.models.training import log_candidate
-from dsgo.runs.step import run_step, start_run, trainer_options
+from dsgo.runs import options
+from dsgo.runs.step import run_step, start_run
 from importances import importances
 
 
@@ -31,7 +32,7 @@ def log_forest(
 
 
 @click.command
-@trainer_options
+@options.trainer
 @click.option("--n-estimators", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option("--max-depth", type=click.IntRange(min=1), default=10, show_default=True)
 @click.option("--min-samples-leaf", type=click.IntRange(min=1), default=1, show_default=True)

@@ -14,9 +14,11 @@ import mlflow
 import pandas as pd
 from rich.progress import Progress
 
+from dsgo.base import tags
 from dsgo.data.dataset import load_dataset, split_dataset
 from dsgo.models.training import log_dataset
-from dsgo.runs.step import run_step, start_run, trainer_options
+from dsgo.runs import options
+from dsgo.runs.step import run_step, start_run
 from rf import fit_forest, log_forest
 
 
@@ -34,7 +36,7 @@ class Integers(click.ParamType):
 
 
 @click.command
-@trainer_options
+@options.trainer
 @click.option("--n-estimators", type=Integers(), default="64")
 @click.option("--max-depth", type=Integers(), default="5,10,15")
 @click.option("--min-samples-leaf", type=Integers(), default="1,5")
@@ -58,7 +60,7 @@ def main(data: str, split: str, seed: int, **lists: list[int]) -> None:
             for fit in as_completed(fits):
                 params = fits.pop(fit)
                 name = " ".join(f"{key}={value}" for key, value in params.items())
-                with mlflow.start_run(run_name=name, nested=True, tags={"dsgo.step": "rf"}):
+                with mlflow.start_run(run_name=name, nested=True, tags={tags.STEP: "rf"}):
                     mlflow.log_params(params | {"split": split, "seed": seed})
                     rows.append(params | log_forest(fit.result(), train, test, dataset))
                 progress.advance(bar)

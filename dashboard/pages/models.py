@@ -9,6 +9,7 @@ import charts
 import live
 import parts
 from choices import one_of
+from dsgo.base import tags
 from live import has_model
 from pages import side_by_side
 from tables import history_table, runs_grid, versions_table
@@ -124,7 +125,7 @@ def show_runs(_: Any) -> Any:
 def show_metrics(x: str, y: str, _: Any) -> Any:
     """Draw the runs that have both metrics."""
     found = [
-        (run.data.tags.get("dsgo.step", "other"), parts.run_label(run), run.data.metrics[x], run.data.metrics[y])
+        (run.data.tags.get(tags.STEP, "other"), parts.run_label(run), run.data.metrics[x], run.data.metrics[y])
         for run in live.now().runs
         if has_model(run) and x in run.data.metrics and y in run.data.metrics
     ]

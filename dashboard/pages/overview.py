@@ -10,6 +10,7 @@ import charts
 import live
 import parts
 import theme
+from dsgo.base import tags
 from dsgo.data.schema import TARGETS
 from series import capacity_of, summary
 
@@ -99,11 +100,11 @@ def model_card(snapshot: live.Snapshot) -> Any:
     if since:
         rows += [("In Production", f"since {theme.when(since.since)}"), ("Why", since.why)]
     if run:
-        tags, figures = run.data.tags, run.data.metrics
-        until = tags.get("dsgo.trained_until")
-        data = tags.get("dsgo.data_run_id", "none")
+        known, figures = run.data.tags, run.data.metrics
+        until = known.get(tags.TRAINED_UNTIL)
+        data = known.get(tags.DATA_RUN_ID, "none")
         rows += [
-            ("Algorithm", tags.get("dsgo.step", run.info.run_name)),
+            ("Algorithm", known.get(tags.STEP, run.info.run_name)),
             ("Trained", theme.when(theme.from_milliseconds(run.info.start_time))),
             ("Trained on", f"hours until {theme.when(pd.Timestamp(until))}" if until else theme.NONE),
             (

@@ -12,6 +12,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from sklearn.model_selection import train_test_split
 
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.base.places import ROOT
 from dsgo.data.schema import TIME
@@ -54,7 +55,7 @@ def locate(data: str) -> tuple[str, str | None]:
 
 def _newest_run() -> str:
     runs = mlflow.search_runs(  # of the active experiment, which `mlflow run --experiment-name` sets
-        filter_string="tags.`dsgo.step` = 'process_data' and attributes.status = 'FINISHED'",
+        filter_string=f"tags.`{tags.STEP}` = 'process_data' and attributes.status = 'FINISHED'",
         max_results=1,
         order_by=["attributes.start_time DESC"],
         output_format="list",

@@ -11,6 +11,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.data.schema import TARGETS
 from dsgo.gate.rules import Evidence
@@ -53,7 +54,7 @@ def find_candidate(run_id: str) -> tuple[Run, str]:
 
 def observe_candidate(run: Run, model_id: str, hold_out: HoldOut) -> Evidence:
     """See what a candidate does on the hold-out; what goes wrong is part of the evidence."""
-    until = run.data.tags.get("dsgo.trained_until")
+    until = run.data.tags.get(tags.TRAINED_UNTIL)
     trained_until = pd.Timestamp(until) if until else None
     return _observe(f"models:/{model_id}", run.info.run_name, run.info.run_id, trained_until, hold_out)
 

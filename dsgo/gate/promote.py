@@ -19,12 +19,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.data.dataset import load_dataset, split_dataset
 from dsgo.gate.evidence import HoldOut, find_candidate, observe_candidate, observe_production
-from dsgo.gate.rules import METRICS, Evidence, Row, failures, figure_text, judge, passed
+from dsgo.gate.rules import Evidence, Row, failures, figure_text, judge, passed
 from dsgo.models import registry
 from dsgo.models.training import SIGNATURE
+from dsgo.runs import options
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
 
@@ -33,10 +35,8 @@ STYLE = "<style>body{font:14px sans-serif}td,th{padding:.2em .8em;text-align:lef
 
 @click.command
 @click.option("--run-ids", default="", help="The candidates: run ids, with commas between them.")
-@click.option("--to", type=click.Choice(["Production", "Staging", "none"]), default="Production", show_default=True)
-@click.option("--metric", type=click.Choice(METRICS), default="mae", show_default=True)
-@click.option("--margin", type=click.FloatRange(0, 1, max_open=True), default=0.005, show_default=True)
-@click.option("--data", default="", help="Run id, URI or file; nothing: the newest process_data run.")
+@options.gate
+@options.data
 def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
     """See every model on the hold-out, judge it by every rule, promote the best that passes."""
     with start_run("promote") as gate:
@@ -45,7 +45,7 @@ def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
         train, test = split_dataset(dataset.frame, "chronological")
         simulated = " (simulated data)" if dataset.frame.attrs.get("simulated") else ""
         mlflow.log_input(tracked(dataset.frame, dataset.uri), "hold-out")
-        mlflow.set_tags({"dsgo.data_run_id": dataset.run_id or "none", "dsgo.simulated": bool(simulated)})
+        mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: bool(simulated)})
 
         hold_out = HoldOut.of(train, test)
         production = registry.production()
@@ -68,15 +68,15 @@ def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
         else:
             failed = (f"{one.name}: {failures(rows)}" for one, rows in zip(seen, tables, strict=True))
             version, conclusion = "none", f"no candidate passes, nothing changes. {'. '.join(failed)}"
-        mlflow.set_tags({"dsgo.promoted_version": version, "dsgo.conclusion": conclusion[:5000]})
+        mlflow.set_tags({tags.PROMOTED_VERSION: version, tags.CONCLUSION: conclusion[:5000]})
     print(conclusion)
 
 
 def enter(gate: Run, run: Run, model_id: str, seen: Evidence, rows: list[Row], to: str, why: str) -> tuple[str, str]:
     """Register the winner, move it on as far as `to`, and return its version and what was done."""
-    tags = {f"gate.{name}": f"{value:.6g}" for name, value in seen.scores.items()}
-    tags |= {"gate.milliseconds": f"{seen.milliseconds:.3g}", registry.TABLE: json.dumps(rows)}
-    version = registry.register(run.info.run_id, model_id, tags, f"{why}.\n\n{links(run, gate)}").version
+    figures = {f"gate.{name}": f"{value:.6g}" for name, value in seen.scores.items()}
+    figures |= {"gate.milliseconds": f"{seen.milliseconds:.3g}", tags.TABLE: json.dumps(rows)}
+    version = registry.register(run.info.run_id, model_id, figures, f"{why}.\n\n{links(run, gate)}").version
     if to in ("Staging", "Production"):
         registry.stage(version)
     if to == "Production":
@@ -130,7 +130,7 @@ def show_and_log(rows: list[Row], title: str) -> None:
 
 def links(run: Run, gate: Run) -> str:
     """Return Markdown links to a candidate's run, its dataset, this gate's run and the workflow around it."""
-    ids = {"run": run.info.run_id, "dataset": run.data.tags.get("dsgo.data_run_id", "none")}
+    ids = {"run": run.info.run_id, "dataset": run.data.tags.get(tags.DATA_RUN_ID, "none")}
     ids |= {"gate": gate.info.run_id, "workflow": gate.data.tags.get("mlflow.parentRunId", "none")}
     server = re.sub(r"//[^/@]*@", "//", mlflow.get_tracking_uri())  # no password in a description
     return ", ".join(f"[{name}]({server}/#/runs/{run_id})" for name, run_id in ids.items() if run_id != "none")

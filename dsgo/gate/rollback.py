@@ -6,6 +6,7 @@ Run it with `mlflow run . -e rollback --env-manager local -P why="..."`; `dsgo h
 import click
 import mlflow
 
+from dsgo.base import tags
 from dsgo.models import registry
 from dsgo.runs.step import run_step, start_run
 
@@ -17,7 +18,7 @@ def main(why: str) -> None:
     with start_run("rollback"):
         left, back = registry.rollback(why or "mlflow run . -e rollback")
         sentence = f"version {back} of {registry.MODEL} is back in Production, version {left} is archived"
-        mlflow.set_tag("dsgo.conclusion", sentence)
+        mlflow.set_tag(tags.CONCLUSION, sentence)
     print(sentence)
 
 

@@ -12,7 +12,6 @@ from mlflow.models import ModelSignature
 
 from dsgo.data.schema import CAPACITY, TARGETS
 
-METRICS = ["mae", "rmse"]  # errors in GW, lower is better: a margin in percent means the same in both
 R2 = 0.5
 MILLISECONDS = 200.0
 

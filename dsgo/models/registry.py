@@ -20,13 +20,12 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.models.loading import model_info
 
 MODEL = "BestModel"
 ALIAS = "production"
-TABLE = "dsgo.gate"  # tag of a version: the gate's table
-EVENT = "dsgo.production."  # begins the key of a tag of the registered model: a change of Production
 ATTEMPTS = 20  # at a registry that others change at the same time
 
 
@@ -69,12 +68,12 @@ def version_of(name: str) -> ModelVersion:
     raise UserError(f"{MODEL} has no version {name}; its versions: {numbers}")
 
 
-def register(run_id: str, model_id: str, tags: dict[str, Any], description: str) -> ModelVersion:
+def register(run_id: str, model_id: str, new_tags: dict[str, Any], description: str) -> ModelVersion:
     """Register a logged model with its tags and Markdown description; one that is there already gets the new tags."""
     client, source = MlflowClient(), f"models:/{model_id}"
     for version in versions():
         if version.source == source:
-            for key, value in tags.items():
+            for key, value in new_tags.items():
                 client.set_model_version_tag(MODEL, version.version, key, str(value))
             return version
     try:
@@ -83,7 +82,7 @@ def register(run_id: str, model_id: str, tags: dict[str, Any], description: str)
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     return client.create_model_version(
-        MODEL, source, run_id, tags, description=description, await_creation_for=0, model_id=model_id
+        MODEL, source, run_id, new_tags, description=description, await_creation_for=0, model_id=model_id
     )
 
 
@@ -161,8 +160,8 @@ def history() -> list[Entry]:
 
 
 def gate_table(version: str) -> list[dict[str, Any]]:
-    """Return the gate's table that a version was promoted on (see dsgo.gate); empty where it came by another way."""
-    table: list[dict[str, Any]] = json.loads(version_of(version).tags.get(TABLE, "[]"))
+    """Return the gate's table that a version was promoted on (see dsgo/gate/rules.py); empty where none was."""
+    table: list[dict[str, Any]] = json.loads(version_of(version).tags.get(tags.TABLE, "[]"))
     return table
 
 
@@ -204,22 +203,22 @@ def _settle(version: str) -> None:
 
 def _record(entry: Entry) -> None:
     value = {"version": entry.version, "how": entry.how, "why": entry.why[:2000], "run_id": entry.run_id}
-    key = f"{EVENT}{entry.since.isoformat(timespec='milliseconds')}.v{entry.version}"
+    key = f"{tags.PRODUCTION}{entry.since.isoformat(timespec='milliseconds')}.v{entry.version}"
     MlflowClient().set_registered_model_tag(MODEL, key.replace("+00:00", "Z"), json.dumps(value))
 
 
 def _events() -> list[Entry]:
     """Return the recorded changes of Production, oldest first."""
     try:
-        tags = MlflowClient().get_registered_model(MODEL).tags
+        known = MlflowClient().get_registered_model(MODEL).tags
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return []
     found = []
-    for key, text in tags.items():
-        if key.startswith(EVENT):
-            since = datetime.fromisoformat(key.removeprefix(EVENT).rpartition(".v")[0])
+    for key, text in known.items():
+        if key.startswith(tags.PRODUCTION):
+            since = datetime.fromisoformat(key.removeprefix(tags.PRODUCTION).rpartition(".v")[0])
             found.append(Entry(since=since, until=None, **json.loads(text)))
     return sorted(found, key=lambda entry: (entry.since, int(entry.version)))
 

@@ -12,6 +12,7 @@ from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModelContext
 from mlflow.types import ColSpec, Schema
 
+from dsgo.base import tags
 from dsgo.data.dataset import Dataset
 from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
 from dsgo.models import figures, power_model
@@ -39,7 +40,7 @@ def log_dataset(dataset: Dataset) -> None:
     """Log a dataset to the active run as its input, with the process_data run that made it."""
     mlflow.log_input(tracked(dataset.frame, dataset.uri), "training", {"process_data_run_id": dataset.run_id or "none"})
     simulated = dataset.frame.attrs.get("simulated", False)
-    mlflow.set_tags({"dsgo.data_run_id": dataset.run_id or "none", "dsgo.simulated": simulated})
+    mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: simulated})
 
 
 def log_candidate(
@@ -51,7 +52,7 @@ def log_candidate(
     keras model. The metrics are those of the model as loaded back from its files. Returns them.
     """
     log_dataset(dataset)
-    mlflow.set_tag("dsgo.trained_until", train.index[-1].isoformat())  # the gate judges on later hours only
+    mlflow.set_tag(tags.TRAINED_UNTIL, train.index[-1].isoformat())  # the gate judges on later hours only
     with tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
         path = _save(estimator, Path(folder))
         info = mlflow.pyfunc.log_model(

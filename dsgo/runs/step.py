@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable
 
 import click
 import mlflow
 import requests
 from mlflow.exceptions import MlflowException
 
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.base.processes import end_with
 from dsgo.runs.server import require_server
@@ -48,18 +48,7 @@ def run_step(command: click.Command) -> None:
 
 def start_run(step: str) -> mlflow.ActiveRun:
     """Start the step's run, or take up the one that `mlflow run` began (its parameters are on it), under its name."""
-    return mlflow.start_run(tags={"dsgo.step": step, "mlflow.runName": step})
-
-
-def trainer_options(command: Callable) -> Callable:
-    """Add the options that every trainer takes: --data, --split, --seed."""
-    for option in (
-        click.option("--seed", type=click.IntRange(min=0), default=42, show_default=True),
-        click.option("--split", type=click.Choice(["chronological", "random"]), default="chronological"),
-        click.option("--data", default="", help="Run id, URI or file; nothing: the newest process_data run."),
-    ):
-        command = option(command)
-    return command
+    return mlflow.start_run(tags={tags.STEP: step, "mlflow.runName": step})
 
 
 def _fail(error: click.ClickException) -> int:
@@ -71,7 +60,7 @@ def _fail(error: click.ClickException) -> int:
     if run_id:
         try:
             client = mlflow.MlflowClient()
-            client.set_tag(run_id, "dsgo.error", message[:5000])
+            client.set_tag(run_id, tags.ERROR, message[:5000])
             client.set_terminated(run_id, "FAILED")
         except (MlflowException, click.ClickException) as problem:
             print(f"The run {run_id} could not be marked FAILED: {problem}", file=sys.stderr)

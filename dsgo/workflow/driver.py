@@ -15,6 +15,7 @@ from distributed.client import FuturesCancelledError
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from dsgo.base import tags
 from dsgo.base.processes import interruptible
 from dsgo.workflow import engine, keys
 from dsgo.workflow.plan import Planned
@@ -67,7 +68,7 @@ def heartbeat(run_id: str) -> Iterator[None]:
         client = mlflow.MlflowClient()
         while not done.is_set():
             try:
-                client.set_tag(run_id, engine.HEARTBEAT, f"{time.time():.0f}")
+                client.set_tag(run_id, tags.HEARTBEAT, f"{time.time():.0f}")
             except MlflowException as error:  # the next one may get through
                 print(f"heartbeat: {error}")
             done.wait(engine.HEARTBEAT_SECONDS)
@@ -90,15 +91,15 @@ def children(setting: engine.Setting, condition: str = "") -> list[Run]:
 def close_run(run: Run, status: str, why: str) -> None:
     """Give a run that nobody will finish its last status, and say why in its tag `dsgo.error`."""
     client = mlflow.MlflowClient()
-    client.set_tag(run.info.run_id, "dsgo.error", why)
+    client.set_tag(run.info.run_id, tags.ERROR, why)
     client.set_terminated(run.info.run_id, status)
 
 
 def close_abandoned(setting: engine.Setting) -> None:
     """Close the runs of workflows whose driver was killed: their heartbeat is older than any living one's."""
-    running = "tags.`dsgo.step` = 'workflow' and attributes.status = 'RUNNING'"
+    running = f"tags.`{tags.STEP}` = 'workflow' and attributes.status = 'RUNNING'"
     for run in mlflow.MlflowClient().search_runs([setting.experiment_id], running):
-        beat = float(run.data.tags.get(engine.HEARTBEAT, run.info.start_time / 1000))
+        beat = float(run.data.tags.get(tags.HEARTBEAT, run.info.start_time / 1000))
         if run.info.run_id != setting.parent_id and time.time() - beat > engine.SILENCE_SECONDS:
             for child in children(replace(setting, parent_id=run.info.run_id)):
                 close_run(child, "FAILED", "the workflow's driver was killed")
@@ -155,13 +156,13 @@ class Driver:
     def _submit(self, item: Planned, cores: dict[str, int]) -> Future:
         step, names = item.step, self.values | self.runs
         source = self.setting.source
-        tags = {"mlflow.parentRunId": self.setting.parent_id, "dsgo.step": step.name, **keys.tags(item.parts)}
-        tags |= {"mlflow.source.type": "PROJECT", "mlflow.source.name": f"{source.uri}#{step.project}"}
-        tags |= {"mlflow.project.entryPoint": step.entry}
+        marks = {"mlflow.parentRunId": self.setting.parent_id, tags.STEP: step.name, **keys.as_tags(item.parts)}
+        marks |= {"mlflow.source.type": "PROJECT", "mlflow.source.name": f"{source.uri}#{step.project}"}
+        marks |= {"mlflow.project.entryPoint": step.entry}
         if source.commit:
-            tags["mlflow.source.git.commit"] = source.commit
+            marks["mlflow.source.git.commit"] = source.commit
         params = {name: value.format_map(names) for name, value in item.params.items()}
-        job = engine.Job(self.setting, step.name, step.project, step.entry, params, tags)
+        job = engine.Job(self.setting, step.name, step.project, step.entry, params, marks)
         self.view.show(step.name, "running")
         return self.client.submit(engine.execute, job, cores, pure=False)
 
@@ -194,7 +195,7 @@ class Driver:
     def _count(self, item: Planned, run: Run, state: str) -> None:
         name, figure = item.step.name, item.step.figure
         self.runs[name] = run.info.run_id
-        mlflow.set_tag(f"dsgo.run.{name}", run.info.run_id)
+        mlflow.set_tag(tags.RUN + name, run.info.run_id)
         value = run.data.metrics.get(figure, run.data.tags.get(figure, ""))
         text = f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
         self.view.show(
@@ -203,7 +204,7 @@ class Driver:
 
     def _end_other_tries(self, name: str, taken: str) -> None:
         """Mark what a dead worker left half done."""
-        for run in children(self.setting, f" and tags.`dsgo.step` = '{name}'"):
+        for run in children(self.setting, f" and tags.`{tags.STEP}` = '{name}'"):
             if run.info.run_id != taken:
                 close_run(run, "FAILED", "its worker was lost; the step was tried again")
 

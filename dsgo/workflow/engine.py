@@ -24,12 +24,12 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.projects.utils import load_project
 
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.base.network import LOOPBACK
 from dsgo.base.processes import APART, kill_tree
 from dsgo.workflow.project import Source
 
-HEARTBEAT = "dsgo.heartbeat"
 HEARTBEAT_SECONDS = 5
 SILENCE_SECONDS = 60  # of the driver, until its steps end
 CONNECT_SECONDS = 10
@@ -144,7 +144,7 @@ def cores_by_worker(client: Client) -> dict[str, int]:
 def execute(job: Job, cores: dict[str, int]) -> Result:
     """Run a job on this worker as a child run of the workflow's. For `Client.submit`; a failed step raises nothing."""
     client = MlflowClient(job.setting.tracking_uri)
-    mine = f"tags.`mlflow.parentRunId` = '{job.setting.parent_id}' and tags.`dsgo.step` = '{job.step}'"
+    mine = f"tags.`mlflow.parentRunId` = '{job.setting.parent_id}' and tags.`{tags.STEP}` = '{job.step}'"
     tried = client.search_runs([job.setting.experiment_id], mine)
     if len(tried) >= job.setting.tries:
         return Result(tried[0].info.run_id, f"the worker died in mid-step ({len(tried)} times)")
@@ -161,7 +161,7 @@ def execute(job: Job, cores: dict[str, int]) -> Result:
         if error is None:
             return Result(run_id)
         if client.get_run(run_id).info.status == "RUNNING":  # it had no time to say so itself
-            client.set_tag(run_id, "dsgo.error", error)
+            client.set_tag(run_id, tags.ERROR, error)
             client.set_terminated(run_id, "KILLED" if error in (STOPPED, SILENT) else "FAILED")
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         if lines:
@@ -209,8 +209,8 @@ def _watch(process: subprocess.Popen, job: Job, client: MlflowClient) -> str | N
             parent = client.get_run(job.setting.parent_id)
             if parent.info.status != "RUNNING":
                 return STOPPED
-            if parent.data.tags.get(HEARTBEAT) != heartbeat:
-                heartbeat, last_change = parent.data.tags.get(HEARTBEAT), now
+            if parent.data.tags.get(tags.HEARTBEAT) != heartbeat:
+                heartbeat, last_change = parent.data.tags.get(tags.HEARTBEAT), now
         if now - last_change > SILENCE_SECONDS:
             return SILENT
 

@@ -16,11 +16,9 @@ import mlflow
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from dsgo.base import tags
 from dsgo.workflow.imports import PACKAGE, imported
 from dsgo.workflow.project import entry_point
-
-KEY = "dsgo.key"
-PARTS = "dsgo.key_parts"
 
 
 def digest(path: Path) -> str:
@@ -61,21 +59,21 @@ def key(parts: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def tags(parts: dict[str, str]) -> dict[str, str]:
+def as_tags(parts: dict[str, str]) -> dict[str, str]:
     """Return the tags that a step's run carries."""
-    return {KEY: key(parts), PARTS: json.dumps(parts)}
+    return {tags.KEY: key(parts), tags.KEY_PARTS: json.dumps(parts)}
 
 
 def find(experiment_id: str, wanted: str, outputs: Iterable[str]) -> Run | None:
     """Return the newest finished run with that key whose `outputs` are still in the artifact store, or None."""
-    runs = _runs(experiment_id, f"tags.`{KEY}` = '{wanted}'")
+    runs = _runs(experiment_id, f"tags.`{tags.KEY}` = '{wanted}'")
     return next((run for run in runs if all(_is_there(run.info.run_id, path) for path in outputs)), None)
 
 
 def changes(experiment_id: str, step: str, parts: dict[str, str]) -> list[str] | None:
     """Return a line for each part that differs from the step's newest finished run; None if there is no such run."""
-    runs = _runs(experiment_id, f"tags.`dsgo.step` = '{step}'")
-    before = next((json.loads(run.data.tags[PARTS]) for run in runs if PARTS in run.data.tags), None)
+    runs = _runs(experiment_id, f"tags.`{tags.STEP}` = '{step}'")
+    before = next((json.loads(run.data.tags[tags.KEY_PARTS]) for run in runs if tags.KEY_PARTS in run.data.tags), None)
     if before is None:
         return None
     gone = [f"{name}: gone, was {before[name]}" for name in before if name not in parts]

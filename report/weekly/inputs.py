@@ -9,6 +9,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
+from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.gate.rules import figure_text
 from dsgo.models import registry
@@ -40,7 +41,7 @@ def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
         run = None
     return load_model(uri), {
         "name": _name(uri, version, run),
-        "trained_until": run.data.tags.get("dsgo.trained_until") if run else None,
+        "trained_until": run.data.tags.get(tags.TRAINED_UNTIL) if run else None,
         "facts": _facts(uri, version, run),
         "gate": [
             [row["rule"], figure_text(row["figure"]), row["limit"], row["verdict"]]
@@ -77,8 +78,8 @@ def _facts(uri: str, version: ModelVersion | None, run: Run | None) -> dict[str,
     if run is None:
         return facts | {"Trained by": "a run that is not on this tracking server any more"}
     facts["Trained by"] = f"{run.info.run_name}, run {run.info.run_id}"
-    if "dsgo.trained_until" in run.data.tags:
-        facts["Learned from hours until"] = f"{pd.Timestamp(run.data.tags['dsgo.trained_until']):%Y-%m-%d %H:%M} UTC"
+    if tags.TRAINED_UNTIL in run.data.tags:
+        facts["Learned from hours until"] = f"{pd.Timestamp(run.data.tags[tags.TRAINED_UNTIL]):%Y-%m-%d %H:%M} UTC"
     metrics = run.data.metrics
     if {"mae_solar", "mae_wind", "mae_skill"} <= metrics.keys():
         facts["On its hold-out"] = (

@@ -22,6 +22,7 @@ from pypdf import PdfReader
 from dsgo.base import notebook
 from dsgo.base.errors import UserError
 from dsgo.base.places import ROOT
+from dsgo.base.tags import TABLE
 from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS
 from dsgo.gate.evidence import find_candidate
@@ -57,7 +58,7 @@ def production(stores, frame):
         mlflow.MlflowClient().log_dict(data, {"dirt": dirt}, "dataset/quality.json")
         run_id = log_linear(frame, data, EXPERIMENT)
         _, model_id = find_candidate(run_id)
-        tags = {registry.TABLE: json.dumps(RULES)}
+        tags = {TABLE: json.dumps(RULES)}
         registry.promote(registry.register(run_id, model_id, tags, "").version, "the first")
         yield data
         empty_registry()

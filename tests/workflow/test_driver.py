@@ -189,7 +189,7 @@ def test_driver__closes_the_runs_of_a_workflow_whose_driver_was_killed(workflow,
     old, new = f"{time.time() - 3600:.0f}", f"{time.time():.0f}"
     parents, children = [], []
     for beat in (old, new):
-        tags = {"dsgo.step": "workflow", engine.HEARTBEAT: beat}
+        tags = {"dsgo.step": "workflow", "dsgo.heartbeat": beat}
         parents.append(workflow.client.create_run(workflow.experiment, tags=tags).info.run_id)
         tags = {"dsgo.step": "lr", "mlflow.parentRunId": parents[-1]}
         children.append(workflow.client.create_run(workflow.experiment, tags=tags).info.run_id)

@@ -16,7 +16,7 @@ def run_of(tracking, tmp_path, request):
     (tmp_path / "out.txt").write_text("whole")
 
     def make(status="FINISHED", artifact=True):
-        tags = keys.tags(PARTS) | {"dsgo.step": "rf"}
+        tags = keys.as_tags(PARTS) | {"dsgo.step": "rf"}
         run_id = client.create_run(experiment, tags=tags).info.run_id
         if artifact:
             client.log_artifact(run_id, str(tmp_path / "out.txt"), "folder")

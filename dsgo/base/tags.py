@@ -1,0 +1,19 @@
+"""The tags on runs, versions and the registered model: each name once."""
+
+STEP = "dsgo.step"  # which step a run is of; "workflow" for the one around them
+ERROR = "dsgo.error"  # why a run failed, in a line
+SIMULATED = "dsgo.simulated"  # True where the data is
+DATA_RUN_ID = "dsgo.data_run_id"  # the process_data run that made the data; "none" for a file
+CAPACITY_SOURCE = "dsgo.capacity_source"
+TRAINED_UNTIL = "dsgo.trained_until"  # the last hour that a model learned from, ISO 8601
+WEEK = "dsgo.week"  # the week that a report is about, as 2016-W51
+
+KEY = "dsgo.key"  # of a step's work, see dsgo/workflow/keys.py
+KEY_PARTS = "dsgo.key_parts"
+HEARTBEAT = "dsgo.heartbeat"  # of the workflow's driver, seconds since 1970
+RUN = "dsgo.run."  # begins a tag of the workflow's run: the run of a step
+
+PROMOTED_VERSION = "dsgo.promoted_version"
+CONCLUSION = "dsgo.conclusion"  # of a gate or a rollback, in a sentence
+TABLE = "dsgo.gate"  # of a version: the gate's table
+PRODUCTION = "dsgo.production."  # begins a tag of the registered model: a change of Production

@@ -1,0 +1,43 @@
+"""Options that several commands share, each written once."""
+
+from collections.abc import Callable
+
+import click
+
+METRICS = ["mae", "rmse"]  # errors in GW, lower is better: a margin in percent means the same in both
+Decorator = Callable[[Callable], Callable]
+
+data = click.option("--data", default="", help="Run id, URI or file; nothing: the newest process_data run.")
+
+
+def _all(*options: Decorator) -> Decorator:
+    def add(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+trainer = _all(
+    data,
+    click.option("--split", type=click.Choice(["chronological", "random"]), default="chronological"),
+    click.option("--seed", type=click.IntRange(min=0), default=42, show_default=True),
+)
+raw = _all(
+    click.option("--source", default="sample", help="sample, opsd, or a folder: absolute, or below the repository."),
+    click.option("--start", default="2013-01-01", help="First day (UTC)."),
+    click.option("--end", default="2016-12-31", help="Last day (UTC)."),
+    click.option("--country", default="DE", help="Two letters, as the raw columns begin."),
+)
+gate = _all(
+    click.option("--to", type=click.Choice(["Production", "Staging", "none"]), default="Production", show_default=True),
+    click.option("--metric", type=click.Choice(METRICS), default="mae", show_default=True, help="What is compared."),
+    click.option(
+        "--margin",
+        type=click.FloatRange(0, 1, max_open=True),
+        default=0.005,
+        show_default=True,
+        help="Share of the Production model's error that a candidate must take off.",
+    ),
+)
