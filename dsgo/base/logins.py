@@ -3,7 +3,7 @@
 import re
 
 ADDRESS = re.compile(r"\b([a-z][a-z0-9+.-]*)://([^/?#\s\"<>]*)@", re.IGNORECASE)
-ADVICE = "leave it out: git takes a login from its credential helper, FTP from DSGO_FTP_PASSWORD or ~/.netrc"
+ADVICE = "leave it out; git takes it from its credential helper, FTP from DSGO_FTP_PASSWORD or ~/.netrc"
 
 
 def without_login(text: str) -> str:

@@ -51,7 +51,7 @@ def ending_with_parent(*arguments: str) -> list[str]:
 
 
 def end_with(pid: int) -> None:
-    """Watch a process from a thread; when it is gone, in whatever way, end all below this process, then this one.
+    """Watch a process from a thread; when it is gone (killed with -9, too), end all below this process, then this one.
 
     Linux could have the kernel do it (PR_SET_PDEATHSIG), but for a direct child alone and not for what that one starts.
     """

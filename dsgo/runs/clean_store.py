@@ -14,8 +14,8 @@ from dsgo.base.logins import ADVICE, has_login, without_login
 class CleanStore(RestStore):
     """A parameter with a login in an address is refused, and its run fails: `mlflow run` has run nothing by then.
 
-    From tags, which MLflow writes by itself (the address of a project among them), the login is left out. Whoever reads
-    a run would have it otherwise, for MLflow changes and deletes no parameter.
+    From tags, which MLflow writes by itself (the address of a project among them), the login is left out. All readers
+    of a run would have it otherwise, for MLflow changes and deletes no parameter.
     """
 
     def create_run(self, experiment_id: str, user_id: str, start_time: int, tags: list, run_name: str) -> Any:
@@ -39,7 +39,7 @@ class CleanStore(RestStore):
     def _require_no_login(self, run_id: str, params: list[Param]) -> None:
         for param in params:
             if has_login(str(param.value)):
-                error = UserError(f"{param.key}={without_login(str(param.value))} was given with a login: {ADVICE}")
+                error = UserError(f"{param.key}={without_login(str(param.value))} holds a login: {ADVICE}")
                 self.set_tag(run_id, RunTag(names.ERROR, error.message))
                 self.update_run_info(run_id, RunStatus.FAILED, get_current_time_millis(), None)
                 raise error

@@ -31,8 +31,8 @@ class Source:
         """
         if has_login(project):
             raise UserError(
-                f"project={without_login(project)} was given with a login: {ADVICE}. What a run or a log shows of it, "
-                "revoke"
+                f"project={without_login(project)} holds a login: {ADVICE}. If a run or a log shows it "
+                "already, revoke it"
             )
         if (Path(project) / "MLproject").is_file():
             return cls(str(Path(project).absolute()))
