@@ -39,6 +39,8 @@ LEFT_OUT = [
     ("notebooks/ (its own tests run them)", "make notebooks"),
     ("internet", "mlflow run lr --env-manager uv --experiment-name predicting_wind_solar"),
     ("other hosts", "dask scheduler"),
+    ("a private repository", "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=http.https://YOUR.GIT/.extraHeader"),
+    ("certificates and other hosts", "export DASK_DISTRIBUTED__COMM__TLS__CA_FILE=ca.pem"),
     (
         "the id of a model (tests/models/test_serving.py serves one)",
         "mlflow models serve -m ftp://guest@127.0.0.1:2121/artifacts/1/models/m-ID/artifacts -p 8003"
