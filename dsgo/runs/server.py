@@ -5,11 +5,11 @@ from functools import lru_cache, partial
 from typing import Any
 
 from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.rest_store import RestStore
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from dsgo.base.errors import UserError
+from dsgo.runs.clean_store import CleanStore
 
 SECONDS = 5  # a server that is up answers /health in milliseconds
 
@@ -38,10 +38,10 @@ def require_tracking() -> None:
         require_server(uri)
 
 
-def rest_store(store_uri: str, artifact_uri: str | None = None, **_: Any) -> RestStore:
+def rest_store(store_uri: str, artifact_uri: str | None = None, **_: Any) -> CleanStore:
     """Build MLflow's store for an http(s) URI after `require_server`, where MLflow alone retries for minutes.
 
     Registered in pyproject.toml, so that it serves `mlflow run` and every other MLflow client of this environment.
     """
     require_server(store_uri)
-    return RestStore(partial(get_default_host_creds, store_uri))
+    return CleanStore(partial(get_default_host_creds, store_uri))
