@@ -168,9 +168,9 @@ class Follower(threading.Thread):
         if (uri := mlflow.get_tracking_uri()).startswith("http"):
             require_server.cache_clear()  # it asks once a process; here it must ask every time
             require_server(uri)
-        versions, history = tuple(registry.versions()), tuple(registry.history())
-        production = registry.production()
-        self._publish(production=production, versions=versions, history=history)
+        versions = registry.versions()  # once: all three tell of the same moment
+        production, history = registry.production(versions), registry.history(versions)
+        self._publish(production=production, versions=tuple(versions), history=tuple(history))
         if turn % RUNS_EVERY == 0 or not self.snapshot.ready:
             self._publish(runs=self._runs())
         data = self._newest_data()

@@ -47,9 +47,12 @@ def versions() -> list[ModelVersion]:
     return sorted(found, key=lambda version: -int(version.version))
 
 
-def production() -> ModelVersion | None:
-    """Return the version in Production, or None. UserError if there are two, as only moves by hand can leave them."""
-    there = _in_production()
+def production(known: list[ModelVersion] | None = None) -> ModelVersion | None:
+    """Return the version in Production, or None. UserError if there are two, as only moves by hand can leave them.
+
+    `known` are all versions, where the caller has asked for them already.
+    """
+    there = _in_production(versions() if known is None else known)
     if len(there) > 1:
         names = " and ".join(version.version for version in there)
         raise UserError(
@@ -60,12 +63,7 @@ def production() -> ModelVersion | None:
 
 def version_of(name: str) -> ModelVersion:
     """Return the version with that number; UserError, naming those there are, if there is none."""
-    known = versions()
-    for version in known:
-        if version.version == name:
-            return version
-    numbers = ", ".join(version.version for version in known) or "none yet"
-    raise UserError(f"{MODEL} has no version {name}; its versions: {numbers}")
+    return _named(name, versions())
 
 
 def register(run_id: str, model_id: str, new_tags: dict[str, Any], description: str) -> ModelVersion:
@@ -95,15 +93,15 @@ def stage(version: str) -> None:
         _transition(version, "Staging")
 
 
-def promote(version: str, why: str, how: str = "gate") -> None:
+def promote(version: str, why: str, how: str) -> None:
     """Put a version into Production, archive the one before, move the alias along and keep the reason.
 
-    Nothing changes, but for an alias or a history that a crash left behind, where the version is there already. Raises
-    UserError for an unknown version and for one whose files are gone.
+    `how` is "gate", "by hand" or "rollback". Nothing changes, but for an alias or a history that a crash left behind,
+    where the version is there already. Raises UserError for an unknown version and for one whose files are gone.
     """
-    target = version_of(version)
+    known = versions()
+    target, there = _named(version, known), _in_production(known)
     model_info(f"models:/{MODEL}/{version}")
-    there = _in_production()
     for unrecorded in _unrecorded(there, _events()):
         _record(unrecorded)
     if [other.version for other in there] != [version]:
@@ -120,10 +118,10 @@ def rollback(why: str) -> tuple[str, str]:
 
     Raises UserError where nothing is in Production or nothing was before it. Versions deleted since are passed over.
     """
-    if (current := production()) is None:
+    known = versions()
+    if (current := production(known)) is None:
         raise UserError(f"no version of {MODEL} is in Production: there is nothing to roll back")
-    known = {version.version for version in versions()}
-    earlier = [name for name in before(history()) if name in known]
+    earlier = [name for name in before(history(known)) if name in {version.version for version in known}]
     if not earlier:
         raise UserError(f"version {current.version} has no Production version before it to go back to")
     promote(earlier[-1], why, "rollback")
@@ -149,12 +147,13 @@ def before(entries: list[Entry]) -> list[str]:
     return [name for name in stack[:-1] if name != stack[-1]]
 
 
-def history() -> list[Entry]:
-    """Return what was in Production, from when to when and why, newest first."""
-    there = [found] if (found := production()) else []
+def history(known: list[ModelVersion] | None = None) -> list[Entry]:
+    """Return what was in Production, from when to when and why, newest first; `known` as for `production`."""
+    known = versions() if known is None else known
+    there = [found] if (found := production(known)) else []
     events = _events()
     events += _unrecorded(there, events)
-    ends = [event.since for event in events[1:]] + [None if there else _left(events)]
+    ends = [event.since for event in events[1:]] + [None if there else _left(events, known)]
     entries = [Entry(e.version, e.since, end, e.how, e.why, e.run_id) for e, end in zip(events, ends, strict=False)]
     return entries[::-1]
 
@@ -165,8 +164,16 @@ def gate_table(version: str) -> list[dict[str, Any]]:
     return table
 
 
-def _in_production() -> list[ModelVersion]:
-    return [version for version in versions() if version.current_stage == "Production"]
+def _named(name: str, known: list[ModelVersion]) -> ModelVersion:
+    for version in known:
+        if version.version == name:
+            return version
+    numbers = ", ".join(version.version for version in known) or "none yet"
+    raise UserError(f"{MODEL} has no version {name}; its versions: {numbers}")
+
+
+def _in_production(known: list[ModelVersion]) -> list[ModelVersion]:
+    return [version for version in known if version.current_stage == "Production"]
 
 
 def _transition(version: str, to: str) -> ModelVersion:
@@ -185,7 +192,7 @@ def _settle(version: str) -> None:
     """
     client = MlflowClient()
     for _ in range(ATTEMPTS):
-        there = sorted(_in_production(), key=lambda one: (_changed(one), int(one.version)))
+        there = sorted(_in_production(versions()), key=lambda one: (_changed(one), int(one.version)))
         kept = there[-1].version if there else version
         if len(there) != 1:
             time.sleep(random.uniform(0, 0.1))  # others are at it
@@ -234,9 +241,9 @@ def _unrecorded(there: list[ModelVersion], events: list[Entry]) -> list[Entry]:
     return [Entry(there[0].version, since, None, "unrecorded", why, there[0].run_id)]
 
 
-def _left(events: list[Entry]) -> datetime | None:
+def _left(events: list[Entry], known: list[ModelVersion]) -> datetime | None:
     """Return when the last version left Production with none after it, as far as its own last change tells."""
-    times = [_changed(v) for v in versions() if events and v.version == events[-1].version]
+    times = [_changed(v) for v in known if events and v.version == events[-1].version]
     return times[0] if times else None
 
 
