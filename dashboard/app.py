@@ -18,6 +18,7 @@ import live
 from downloads import add_downloads
 from dsgo.base.errors import UserError
 from dsgo.base.processes import interruptible
+from dsgo.runs.server import tracking_uri
 
 HERE = Path(__file__).resolve().parent
 THREADS = 8
@@ -56,6 +57,7 @@ def create_app() -> Dash:
 def main(host: str, port: int, experiment: str, debug: bool) -> None:
     """Show the dashboard until Ctrl-C."""
     logging.basicConfig(format="%(name)s: %(message)s")
+    tracking_uri()  # missing or mistyped: said at once. Its server need not be up yet
     app = create_app()
     with tempfile.TemporaryDirectory(prefix="dsgo-dashboard-") as folder, interruptible():
         try:

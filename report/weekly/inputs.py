@@ -10,7 +10,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base import tags
-from dsgo.base.errors import UserError
 from dsgo.gate.rules import figure_text
 from dsgo.models import registry
 from dsgo.models.loading import load_model, model_info
@@ -25,12 +24,7 @@ def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
     rule, figure as text, limit, verdict). Raises UserError where nothing is in Production or `uri` names no model.
     """
     if uri == PRODUCTION:  # settled once, so that a promotion meanwhile cannot mix two versions
-        if (there := registry.production()) is None:
-            raise UserError(
-                "no Production model to report on: run the workflow (`mlflow run . --env-manager local`), or promote a "
-                "trained model (`mlflow run . -e promote --env-manager local -P run_ids=...`)"
-            )
-        uri = f"models:/{registry.MODEL}/{there.version}"
+        uri = f"models:/{registry.MODEL}/{registry.require_production().version}"
     info = model_info(uri)
     names = {uri, f"models:/{info.model_id}"}
     known = registry.versions()

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from dsgo.base.errors import UserError
 from dsgo.cli import main
-from dsgo.models import registry
+from dsgo.models import production, registry
 from gate_models import empty_registry, log_code, stages
 
 
@@ -50,6 +50,7 @@ def crash_at(monkeypatch, call):
             return counted
 
     monkeypatch.setattr(registry, "MlflowClient", Client)
+    monkeypatch.setattr(production, "MlflowClient", Client)
 
 
 @pytest.fixture
