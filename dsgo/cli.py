@@ -129,7 +129,8 @@ def promote(version: str, why: str) -> None:
 
     with one_line():
         if registry.promote(version, why or f"dsgo promote {version}", "by hand"):
-            click.echo(f"version {version} of {registry.MODEL} is in Production")
+            unchecked = "" if registry.files_in_reach(version) else "; its files were not checked: no server to ask"
+            click.echo(f"version {version} of {registry.MODEL} is in Production{unchecked}")
             return
         said = registry.look().said
     kept = f"; the reason {why!r} is not kept" if why else ""

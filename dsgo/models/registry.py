@@ -13,6 +13,7 @@ import warnings
 from copy import copy
 from typing import Any
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -111,7 +112,8 @@ def promote(version: str, why: str, how: str) -> bool:
     """
     known = versions()
     target = _named(version, known)
-    model_info(f"models:/{MODEL}/{version}")
+    if files_in_reach(version):
+        model_info(f"models:/{MODEL}/{version}")
     there = look(known).there
     if [other.version for other in there] == [version]:
         _settle(version)
@@ -120,6 +122,16 @@ def promote(version: str, why: str, how: str) -> bool:
     _settle(version)
     record(Entry(version, changed(moved), None, how, why, target.run_id))
     return True
+
+
+def files_in_reach(version: str) -> bool:
+    """Return whether a version's files can be asked for: not where they pass a tracking server that is not the address.
+
+    So it is with a database's own URI, sqlite:///..., in MLFLOW_TRACKING_URI.
+    """
+    if mlflow.get_tracking_uri().lower().startswith("http"):
+        return True
+    return not MlflowClient().get_model_version_download_uri(MODEL, version).startswith("mlflow-artifacts:")
 
 
 def rollback(why: str) -> tuple[str, str]:
