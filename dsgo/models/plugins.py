@@ -1,4 +1,4 @@
-"""Where MLflow finds our registry store (entry point in pyproject.toml): models:/BestModel/Production says why it fails.
+"""Where MLflow finds our registry store (entry point in pyproject.toml): models:/BestModel/Production says what is so.
 
 MLflow alone serves the newest where several versions are in Production, and where none is, ends in a traceback.
 """

@@ -107,13 +107,13 @@ class State:
         return f"{said}, deleted since: `dsgo promote {self.last.version}` puts the one before it back"
 
 
-def when(time: datetime) -> str:
+def when(moment: datetime) -> str:
     """Return a time to the minute.
 
     >>> when(datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
     '2026-01-02 03:04 UTC'
     """
-    return f"{time:%Y-%m-%d %H:%M} UTC"
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def look(known: list[ModelVersion]) -> State:
