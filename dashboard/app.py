@@ -19,6 +19,7 @@ from downloads import add_downloads
 from dsgo.base.errors import UserError
 from dsgo.base.network import LOOPBACK
 from dsgo.base.processes import interruptible
+from dsgo.runs.server import tracking_uri
 from guard import add_guard, host_of
 
 HERE = Path(__file__).resolve().parent
@@ -66,6 +67,7 @@ def main(host: str, allowed_hosts: str, port: int, experiment: str, debug: bool)
         raise UserError(f"--allowed-hosts: {wrong[0]!r} is no name: write NAME or NAME:PORT, without http://")
     if host in EVERYWHERE and not names:
         raise UserError(f"--host {host} lets others in: say under which names, with --allowed-hosts NAME,NAME")
+    tracking_uri()  # missing or mistyped: said at once. Its server need not be up yet
     app = create_app(names if host in EVERYWHERE else [*names, f"[{host}]" if ":" in host else host])
     with tempfile.TemporaryDirectory(prefix="dsgo-dashboard-") as folder, interruptible():
         try:

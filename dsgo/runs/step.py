@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.base.processes import end_with
-from dsgo.runs.server import require_server
+from dsgo.runs.server import require_tracking
 
 _project_run: str | None = None  # the run that `mlflow run` began; mlflow.start_run takes the variable away
 
@@ -31,8 +31,7 @@ def run_step(command: click.Command) -> None:
     if not sys.stderr.isatty():
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
-        if (uri := mlflow.get_tracking_uri()).startswith("http"):
-            require_server(uri)
+        require_tracking()
         command.main(standalone_mode=False)
     except click.ClickException as error:
         sys.exit(_fail(error))

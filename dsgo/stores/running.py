@@ -33,6 +33,7 @@ from dsgo.base.places import ROOT
 from dsgo.base.processes import APART, ending_with_parent
 from dsgo.base.store_terms import FTP_PORT, USER
 from dsgo.stores.home import DATABASE, FILES, holding, read_state
+from dsgo.stores.schema import require_current
 
 SERVER = ROOT / "server"
 MLFLOW_PORT = 5000
@@ -188,8 +189,8 @@ def running_stores(
     """Start both stores, wait until both answer, give them, and always end both.
 
     Raises, before anything is started, AlreadyUpError if this home's stores run already and UserError if a port is
-    taken or the home cannot be used; StoreError if a store does not come up within START_SECONDS. What an earlier
-    process that was killed left running here is ended first.
+    taken, the home cannot be used or its database is of another MLflow; StoreError if a store does not come up within
+    START_SECONDS. What an earlier process that was killed left running here is ended first.
     """
     home = Path(home).absolute()
     with holding(home):
@@ -198,6 +199,7 @@ def running_stores(
             raise UserError(f"both stores cannot use port {ftp_port}: give --ftp-port or --mlflow-port another")
         _check_port_free(ftp_port, "--ftp-port")
         _check_port_free(mlflow_port, "--mlflow-port")
+        require_current(home / DATABASE)
         stores = Stores(home, ftp_port, mlflow_port, direct)
         try:
             stores._start()

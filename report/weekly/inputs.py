@@ -10,7 +10,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base import tags
-from dsgo.base.errors import UserError
 from dsgo.gate.rules import figure_text
 from dsgo.models import fits, registry
 from dsgo.models.loading import load_model, model_info
@@ -25,12 +24,8 @@ def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
     rule, figure as text, limit, verdict). Raises UserError where nothing is in Production or `uri` names no model.
     """
     if uri == PRODUCTION:  # settled once, so that a promotion meanwhile cannot mix two versions
-        if (serving := registry.production()) is None:
-            raise UserError(
-                "no Production model to report on: run the workflow (`mlflow run . --env-manager local`), or promote a "
-                "trained model (`mlflow run . -e promote --env-manager local -P run_ids=...`)"
-            )
-        uri = fits.past_uri(serving)  # what serves has learned from the hours of the report
+        # What serves has learned from the hours of the report: its judged fit looks back.
+        uri = fits.past_uri(registry.require_production())
     info = model_info(uri)
     names = {uri, f"models:/{info.model_id}"}
     known = registry.versions()
