@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from dsgo.base.errors import UserError
-from dsgo.data.dataset import load_dataset, locate, read_dataset, split_dataset
+from dsgo.data.dataset import load_dataset, locate, read_dataset
 
 MISSING_RUN = "0123456789abcdef0123456789abcdef"
 
@@ -123,23 +123,3 @@ def test_read_dataset__turns_any_zone_into_utc(tmp_path):
     (tmp_path / "berlin.csv").write_text("utc_timestamp,solar_GW\n2016-07-01T02:00:00+02:00,1\n")
 
     assert read_dataset(tmp_path / "berlin.csv").index[0] == pd.Timestamp("2016-07-01", tz="UTC")
-
-
-def test_split_dataset__chronological_holds_out_the_last_calendar_year(small_dataset):
-    train, test = split_dataset(small_dataset, "chronological")
-
-    assert train.index.year.unique().tolist() == [2015]
-    assert test.index.year.unique().tolist() == [2016]
-    assert len(train) + len(test) == len(small_dataset)
-
-
-def test_split_dataset__random_is_the_notebooks_fifth(small_dataset):
-    train, test = split_dataset(small_dataset, "random")
-
-    assert len(test) == -(-len(small_dataset) // 5)
-    assert set(train.index) | set(test.index) == set(small_dataset.index)
-
-
-def test_split_dataset__one_year_cannot_be_split_by_years(small_dataset):
-    with pytest.raises(UserError, match="only the year 2016"):
-        split_dataset(small_dataset.loc["2016"], "chronological")

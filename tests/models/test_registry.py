@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from dsgo.base.errors import UserError
 from dsgo.cli import main
-from dsgo.models import registry
+from dsgo.models import production, registry
 from gate_models import empty_registry, log_code, stages
 
 
@@ -50,6 +50,7 @@ def crash_at(monkeypatch, call):
             return counted
 
     monkeypatch.setattr(registry, "MlflowClient", Client)
+    monkeypatch.setattr(production, "MlflowClient", Client)
 
 
 @pytest.fixture
@@ -161,7 +162,9 @@ def test_history__ends_when_production_is_emptied_by_hand(versions):
     registry._transition("1", "Staging")
 
     assert registry.production() is None
-    assert registry.history()[0].until is not None
+    nothing, first = registry.history()
+    assert (nothing.version, nothing.until) == ("", None)
+    assert (first.version, first.until) == ("1", nothing.since)
 
 
 def test_rollback__goes_back_version_by_version_and_then_says_so(versions):
@@ -188,7 +191,7 @@ def test_rollback__after_a_rollback_and_a_promotion_passes_over_what_was_left(ve
 def test_rollback__of_an_empty_registry_is_a_users_mistake(tracking):
     empty_registry()
 
-    with pytest.raises(UserError, match="no version of BestModel is in Production"):
+    with pytest.raises(UserError, match="nothing to roll back: no version of BestModel was in Production yet"):
         registry.rollback("why not")
     assert registry.history() == []
 
@@ -199,7 +202,7 @@ def test_production__two_by_hand_is_said_with_the_way_to_mend_it(versions):
         with pytest.warns(FutureWarning):
             client.transition_model_version_stage(registry.MODEL, version, "Production")
 
-    with pytest.raises(UserError, match="versions 2 and 1 in Production: `dsgo promote VERSION`"):
+    with pytest.raises(UserError, match="versions 2 and 1 in Production: `dsgo promote 2` keeps"):
         registry.production()
     assert CliRunner().invoke(main, ["promote", "1"]).exit_code == 0
     assert stages() == ({"None": ["3"], "Production": ["1"], "Archived": ["2"]}, "1")
