@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 
 from dsgo.base.errors import UserError
-from dsgo.data.schema import CAPACITY, CAPACITY_AT_YEAR_END, TARGETS
+from dsgo.data.schema import CAPACITY, CAPACITY_AT_YEAR_END, MOST_GW, TARGETS
 
-MOST_GW = 1000.0  # more than any country has of a kind; beyond it the unit is wrong
 FALL = 0.10  # a fleet grows; what its capacity may fall below its peak, for corrections and plants taken down
 
 
