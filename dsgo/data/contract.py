@@ -54,7 +54,5 @@ def check(frame: pd.DataFrame, found: Findings, numbers: np.ndarray) -> None:
     for target, installed in zip(TARGETS, CAPACITY, strict=True):
         if target in frame:
             most = frame[installed].to_numpy() if installed in frame else np.full(len(frame), MOST_GW)
-            power = frame[target].to_numpy()
-            found.add(
-                target, "is above capacity in GW", (power > TOLERANCE * most) & np.isfinite(power), frame[target], rows
-            )
+            above = np.isfinite(frame[target].to_numpy()) & (frame[target].to_numpy() > TOLERANCE * most)
+            found.add(target, "is above capacity in GW", above, frame[target], rows)

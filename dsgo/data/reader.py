@@ -56,6 +56,7 @@ class Table:
             self.attrs = kept if isinstance(kept, dict) else {}
         else:
             self.names, self._delimiter, first = _header(begin, path)
+            self._header_alone = len(begin.strip().splitlines()) < 2
         self._time = TIME
         if TIME not in self.names:
             index = [name for name, is_time in zip(self.names, first, strict=False) if is_time and name in UNNAMED]
@@ -86,6 +87,8 @@ class Table:
     def _batches(self, wanted: list[str], found: Findings, skipped: list[int]) -> Iterator[pa.RecordBatch]:
         if self._parquet:
             yield from self._parquet.iter_batches(ROWS, columns=wanted)
+            return
+        if self._header_alone:
             return
 
         def skip(row: Any) -> str:
@@ -149,7 +152,9 @@ def _header(begin: bytes, path: Path) -> tuple[list[str], str, list[bool]]:
         head, first = (lines[0].decode("utf-8-sig"), lines[1].decode() if lines[1:] else "")
         delimiter = next((mark for mark in ",;\t" if mark in head), ",")
         names, fields = (next(csv.reader([line], delimiter=delimiter), []) for line in (head, first))
-    except (UnicodeDecodeError, csv.Error, IndexError) as error:
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no parquet or CSV file, or its text is not in UTF-8") from error
+    except (csv.Error, IndexError) as error:
         raise UserError(f"{path} is no parquet or CSV file, nor a gzip or zip of one") from error
     times = [bool(re.match(r"\s*\d{4}-?\d\d-?\d\d", field)) and not field.isdigit() for field in fields]
     return [name.strip() for name in names], delimiter, times

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModelContext
 from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
 
 from dsgo.base import tags
 from dsgo.data.dataset import Dataset
@@ -19,12 +20,13 @@ from dsgo.models import figures, power_model
 from dsgo.models.metrics import baseline, scores
 from dsgo.runs.lineage import tracked
 
+# Inputs of any type: MLflow refuses whole numbers, nullable columns and times for a column declared as double or string.
+# The model itself takes each as what it means, or refuses it by column and row (dsgo/models/power_model.py, `checked`).
 SIGNATURE = ModelSignature(
     inputs=Schema(
         [
-            *(ColSpec("double", name) for name in WEATHER),
-            ColSpec("string", TIME, required=False),  # ISO 8601 with Z, as JSON and the raw files hold it
-            *(ColSpec("double", name, required=False) for name in CAPACITY),
+            *(ColSpec(AnyType(), name) for name in WEATHER),
+            *(ColSpec(AnyType(), name, required=False) for name in [TIME, *CAPACITY]),
         ]
     ),
     outputs=Schema([ColSpec("double", name) for name in TARGETS]),
