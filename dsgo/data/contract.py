@@ -6,7 +6,7 @@ import pandas as pd
 from dsgo.data.columns import typed
 from dsgo.data.findings import Findings, Rows
 from dsgo.data.quality import TOLERANCE
-from dsgo.data.schema import CAPACITY, COLUMNS, LIMITS, MOST_GW, TARGETS, TIME
+from dsgo.data.schema import CAPACITY, COLUMNS, LIMITS, MOST_GW, TARGETS, TIME, UNITS
 
 
 def violations(frame: pd.DataFrame) -> list[str]:
@@ -46,13 +46,21 @@ def check(frame: pd.DataFrame, found: Findings, numbers: np.ndarray) -> None:
     for what, there in wrong.items():
         found.add(TIME, what, there.reindex(range(len(times)), fill_value=False).to_numpy(), None, rows)
     for name in [name for name in COLUMNS if name in frame]:
-        values, column = frame[name].to_numpy(), frame[name]
-        found.add(name, "is empty", np.isnan(values), None, rows)
-        low, high = LIMITS.get(name, (0.0, np.inf))
-        found.add(name, "is negative" if low == 0 else f"is below {low:g}", values < low, column, rows)
-        found.add(name, f"is above {high:g}", (values > high) & np.isfinite(values), column, rows)
+        found.add(name, "is empty", np.isnan(frame[name].to_numpy()), None, rows)
+    check_limits(frame, found, rows)
     for target, installed in zip(TARGETS, CAPACITY, strict=True):
         if target in frame:
             most = frame[installed].to_numpy() if installed in frame else np.full(len(frame), MOST_GW)
             above = np.isfinite(frame[target].to_numpy()) & (frame[target].to_numpy() > TOLERANCE * most)
             found.add(target, "is above capacity in GW", above, frame[target], rows)
+
+
+def check_limits(frame: pd.DataFrame, found: Findings, rows: Rows) -> None:
+    """Add to `found` the values of a typed table that are physically impossible (LIMITS of schema.py)."""
+    for name in [name for name in COLUMNS if name in frame]:
+        values = frame[name].to_numpy()
+        low, high = LIMITS[name]
+        found.add(
+            name, "is negative" if low == 0 else f"is below {low:g} {UNITS[name]}", values < low, frame[name], rows
+        )
+        found.add(name, f"is above {high:g} {UNITS[name]}", (values > high) & np.isfinite(values), frame[name], rows)

@@ -78,13 +78,9 @@ def checked(model_input: pd.DataFrame) -> pd.DataFrame:
 
     def refuse(column: str, what: str, rows: np.ndarray, values: pd.Series) -> None:
         for i in np.flatnonzero(rows):
-            value = values.iloc[i]
-            at = (
-                f" ({table[TIME].iloc[i]:%Y-%m-%dT%H:%M:%SZ})"
-                if TIME in table and pd.notna(table[TIME].iloc[i])
-                else ""
-            )
-            shown = f"{str(value)[:40]!r}" if isinstance(value, str) else str(value)[:40]
+            value, time = values.iloc[i], table[TIME].iloc[i] if TIME in table else pd.NaT
+            at = f" ({time:%Y-%m-%dT%H:%M:%SZ})" if pd.notna(time) else ""
+            shown = repr(value[:40]) if isinstance(value, str) else str(value)[:40]
             wrong.append(f"{column} is {what.format(shown)} in row {i + 1}{at}")
 
     times = model_input.index.to_series() if model_input.index.name == TIME else model_input.get(TIME)

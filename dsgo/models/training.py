@@ -20,7 +20,7 @@ from dsgo.models import figures, power_model
 from dsgo.models.metrics import baseline, scores
 from dsgo.runs.lineage import tracked
 
-# Inputs of any type: MLflow refuses whole numbers, nullable columns and times for a column declared as double or string.
+# Inputs of any type: MLflow refuses whole numbers, nullable columns and times where double or string is declared.
 # The model itself takes each as what it means, or refuses it by column and row (dsgo/models/power_model.py, `checked`).
 SIGNATURE = ModelSignature(
     inputs=Schema(
