@@ -120,7 +120,7 @@ def test_read_raw__timestamps_without_zone(tmp_path):
     power = power_frame(HOURS)
     power.index = power.index.str.replace("Z", "")
     with pytest.raises(
-        UserError, match=r"has no time zone: add Z or an offset .* in 72 rows: '2014-01-01T00:00:00' in row 1 "
+        UserError, match=r"has no time zone: add Z .* in 72 rows: .2014-01-01T00:00:00. in row 1 "
     ):
         read(write_pair(tmp_path, power, weather_frame(HOURS)))
 
@@ -128,7 +128,7 @@ def test_read_raw__timestamps_without_zone(tmp_path):
 def test_read_raw__timestamps_that_are_none(tmp_path):
     power = power_frame(HOURS)
     power.index = [f"hour {i}" for i in range(len(power))]
-    with pytest.raises(UserError, match="utc_timestamp: is no timestamp .* in 72 rows: 'hour 0' in row 1 "):
+    with pytest.raises(UserError, match=r"utc_timestamp: is no timestamp .* in 72 rows: 'hour 0' in row 1 "):
         read(write_pair(tmp_path, power.rename_axis("utc_timestamp"), weather_frame(HOURS)))
 
 
@@ -143,7 +143,7 @@ def test_read_raw__no_overlap(tmp_path):
     with pytest.raises(UserError, match=r"power \(2014-01-01T00Z to .*\) and weather \(.*\) have no hour in common"):
         read(folder)
     with pytest.raises(
-        UserError, match="has no hour between 2016-01-01 and 2016-12-31; it covers 2014-01-01 to 2014-01-02"
+        UserError, match=r"has no hour between .* it covers 2014-01-01 to 2014-01-02"
     ):
         read(folder, period("2016-01-01", "2016-12-31"))
 
