@@ -1,4 +1,4 @@
-"""The contract of the dataset (design.md's table): all that breaks it is listed, not the first."""
+"""The contract of the dataset (columns: schema.py): all that breaks it is listed, not the first."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Getting the dataset that a `data` parameter names, and splitting it."""
+"""Getting the dataset that a `data` parameter names."""
 
 import re
 import tempfile
@@ -10,7 +10,6 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from sklearn.model_selection import train_test_split
 
 from dsgo.base import tags
 from dsgo.base.errors import UserError
@@ -25,7 +24,7 @@ ARTIFACT = "dataset/dataset.parquet"  # of a process_data run
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset in memory: the frame of design.md's table, where it came from, and the run that made it, if one did."""
+    """A dataset in memory: the frame (columns: schema.py), where it came from, and the run that made it, if one did."""
 
     frame: pd.DataFrame
     uri: str
@@ -102,18 +101,18 @@ def fetch_dataset(data: str) -> Iterator[Path]:
             path = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
         except (MlflowException, OSError) as error:
             what = f"run {run_id} has no dataset" if run_id else f"nothing can be downloaded from {uri}"
-            raise UserError(f"data={data}: {what}: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{what}: {str(error).splitlines()[0]}") from error
         if path.is_dir():
             path /= Path(ARTIFACT).name
         if not path.is_file():
-            raise UserError(f"data={data}: {uri} holds no {path.name}")
+            raise UserError(f"{uri} holds no {path.name}")
         yield path
 
 
 def read_dataset(path: Path) -> tuple[pd.DataFrame, Findings]:
     """Return the dataset in a file, indexed by utc_timestamp (UTC), and all that breaks the contract.
 
-    The frame has the columns of schema.py as float64; its attrs have what process_data kept beside them: `country` and
+    The frame has the columns of schema.py as float64, and what else the file holds; its attrs have what process_data kept beside them: `country` and
     `simulated`. Raises UserError where the file holds no table of hours (`dsgo.data.reader.open_table`).
     """
     frame, found, numbers = read(path, COLUMNS)
@@ -123,8 +122,8 @@ def read_dataset(path: Path) -> tuple[pd.DataFrame, Findings]:
 
 def load_dataset(data: str) -> Dataset:
     """Return the dataset that `data` names; UserError where it breaks the contract."""
-    uri, run_id = locate(data)
-    with fetch_dataset(data) as path:
+    uri, run_id = locate(data)  # once: a run that finishes meanwhile is the newest, too
+    with fetch_dataset(uri) as path:
         frame, found = read_dataset(path)
     if lines := found.lines(rows=1):
         ways = f"{len(lines)} way{'s' * (len(lines) > 1)}"
@@ -133,21 +132,3 @@ def load_dataset(data: str) -> Dataset:
             "(every row: mlflow run process_data -e validate)"
         )
     return Dataset(frame, uri, run_id)
-
-
-def split_dataset(frame: pd.DataFrame, how: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return (train, hold-out) of a dataset.
-
-    "chronological": the hold-out is the last calendar year, so nothing of the future is learned from. "random": the
-    notebooks' 20% of the hours; it flatters every model, for the hours beside a held-out one are in the training set.
-    """
-    if how == "random":
-        train, test = train_test_split(frame, test_size=0.2, random_state=42)
-        return train.sort_index(), test.sort_index()
-    last = frame.index.year == frame.index[-1].year
-    if last.all():
-        raise UserError(
-            f"the data holds only the year {frame.index[-1].year}: a chronological split needs at least two calendar "
-            "years (or -P split=random)"
-        )
-    return frame[~last], frame[last]

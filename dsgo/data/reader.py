@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -65,12 +65,13 @@ class Table:
                 raise UserError(f"{path} has no column {TIME}; it has {held}")
             self._time = index[0]
 
-    def pieces(self, names: list[str], found: Findings) -> Iterator[Piece]:
+    def pieces(self, names: list[str], found: Findings, others: bool = False) -> Iterator[Piece]:
         """Yield all rows of the columns `names`, as far as these are there; what is wrong with a field goes to `found`.
 
-        One piece at least, of no rows in a table without any.
+        With `others`, every other column comes along as it is. One piece at least, of no rows in a table without any.
         """
-        wanted = list(dict.fromkeys([self._time, *(name for name in names if name in self.names and name != TIME)]))
+        beside = [name for name in self.names if others and name not in [TIME, *names, *UNNAMED]]
+        wanted = [self._time, *(name for name in names if name in self.names and name != TIME), *dict.fromkeys(beside)]
         if doubled := [name for name in wanted if self.names.count(name) > 1]:
             raise UserError(f"{self.path} has more than one column {', '.join(doubled)}")
         skipped: list[int] = []
@@ -81,7 +82,8 @@ class Table:
             raw = batch.to_pandas(ignore_metadata=True).rename(columns={self._time: TIME})
             at = np.arange(done, done + len(raw)) + 1
             numbers = at + np.searchsorted(np.array(skipped) - np.arange(len(skipped)), at, side="right")
-            yield Piece(typed(raw, names, found, numbers), numbers)
+            frame = typed(raw, names, found, numbers)
+            yield Piece(frame.assign(**{name: raw[name].to_numpy() for name in beside}), numbers)
             done += len(raw)
 
     def _batches(self, wanted: list[str], found: Findings, skipped: list[int]) -> Iterator[pa.RecordBatch]:
@@ -129,14 +131,18 @@ def open_table(path: Path) -> Iterator[Table]:
 
 
 def read(path: Path, names: list[str]) -> tuple[pd.DataFrame, Findings, np.ndarray]:
-    """Return the columns `names` of a table, as far as they are there, what is wrong with its fields, and row numbers.
+    """Return a table, what is wrong with the fields of its columns `names`, and its rows' numbers.
 
-    The frame is indexed by utc_timestamp (UTC); its attrs are those that pandas kept. UserError as `open_table`.
+    The frame is indexed by utc_timestamp (UTC); `names`, as far as they are there, are float64, and so is any other
+    column that holds nothing but numbers. Its attrs are those that pandas kept. UserError as `open_table`.
     """
     found = Findings()
     with open_table(path) as table:
-        pieces = list(table.pieces(names, found))
+        pieces = list(table.pieces(names, found, others=True))
     frame = pd.concat([piece.frame for piece in pieces])
+    for name in frame.select_dtypes(exclude=["datetime", "datetimetz", "timedelta"]).columns.difference(names):
+        with suppress(ValueError, TypeError):
+            frame[name] = pd.to_numeric(frame[name]).astype("float64")
     frame.attrs = table.attrs
     return frame, found, np.concatenate([piece.numbers for piece in pieces])
 

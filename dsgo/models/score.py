@@ -13,13 +13,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 from rich.console import Console
 
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, reason
 from dsgo.data.contract import check_limits
 from dsgo.data.findings import Findings, Rows
 from dsgo.data.reader import Piece, open_table
 from dsgo.data.schema import TARGETS, TIME
 from dsgo.models import registry
-from dsgo.models.loading import first_line, load_model
+from dsgo.models.loading import load_model
 
 TIMES = pa.timestamp("us", "UTC")
 SCHEMA = pa.schema([(TIME, TIMES), *((name, pa.float64()) for name in TARGETS)])
@@ -64,10 +64,7 @@ def score(source: Path, target: Path, model_uri: str | None = None) -> int:
 
 
 def _production_uri() -> str:
-    version = registry.production()
-    if version is None:
-        raise UserError(f"no version of {registry.MODEL} is in Production: promote one, or name a model with --model")
-    return f"models:/{registry.MODEL}/{version.version}"
+    return f"models:/{registry.MODEL}/{registry.require_production().version}"
 
 
 def _check(piece: Piece, required: list[str], found: Findings) -> None:
@@ -86,7 +83,7 @@ def _predict(model: PyFuncModel, piece: Piece, source: Path) -> pa.Table:
         power = pd.DataFrame(model.predict(given))
         return pa.table([pa.array(times.asi8).cast(TIMES), *(pa.array(power[name]) for name in TARGETS)], schema=SCHEMA)
     except (pa.ArrowException, KeyError, ValueError, TypeError, MlflowException) as error:
-        raise UserError(f"{source} cannot be scored: {first_line(error)}") from error
+        raise UserError(f"{source} cannot be scored: {reason(error)}") from error
 
 
 @contextmanager

@@ -119,9 +119,7 @@ def test_read_raw__file_that_breaks_off_within_a_line(folder):
 def test_read_raw__timestamps_without_zone(tmp_path):
     power = power_frame(HOURS)
     power.index = power.index.str.replace("Z", "")
-    with pytest.raises(
-        UserError, match=r"has no time zone: add Z .* in 72 rows: .2014-01-01T00:00:00. in row 1 "
-    ):
+    with pytest.raises(UserError, match=r"has no time zone: add Z .* in 72 rows: .2014-01-01T00:00:00. in row 1 "):
         read(write_pair(tmp_path, power, weather_frame(HOURS)))
 
 
@@ -142,9 +140,7 @@ def test_read_raw__no_overlap(tmp_path):
     folder = write_pair(tmp_path, power_frame(HOURS[:30]), weather_frame(HOURS[30:]))
     with pytest.raises(UserError, match=r"power \(2014-01-01T00Z to .*\) and weather \(.*\) have no hour in common"):
         read(folder)
-    with pytest.raises(
-        UserError, match=r"has no hour between .* it covers 2014-01-01 to 2014-01-02"
-    ):
+    with pytest.raises(UserError, match=r"has no hour between .* it covers 2014-01-01 to 2014-01-02"):
         read(folder, period("2016-01-01", "2016-12-31"))
 
 
