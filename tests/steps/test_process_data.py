@@ -166,7 +166,7 @@ def test_validate__lists_every_violation(step, tmp_path):
     starts = [
         "solar_capacity_GW: no such column",
         "wind_capacity_GW: no such column",
-        "utc_timestamp: has no time zone: add Z or an offset such as +01:00 in 1,464 rows: '2014-06-01 00:00:00' in row 1,",
+        "utc_timestamp: has no time zone: add Z or an offset such as +01:00 in 1,464 rows: '2014-06-01 00:00:00' in ",
         "windspeed: is above 100 m/s in 1,464 rows: 5e+06 in row 1, 5e+06 in row 2,",
         "temperature: is above 60 degrees C in 1,464 rows: ",
         "rad_horizontal: is above 1500 W/m2 in 1,464 rows: ",
