@@ -21,10 +21,10 @@ from dsgo.workflow import keys
 from dsgo.workflow.plan import Planned, Step, choose, own_parameters, plan
 from dsgo.workflow.project import Source
 
-VALUES = ["source", "start", "end", "country", "models", "to", "metric", "margin"]  # parameters that steps are given
+RAW = {name: f"{{{name}}}" for name in ("source", "start", "end", "country", "weather_late", "power_late")}
+VALUES = [*RAW, "models", "to", "metric", "margin"]  # parameters that steps are given
 
 DATA, MODEL = "dataset/dataset.parquet", "model/MLmodel"
-RAW = {"source": "{source}", "start": "{start}", "end": "{end}", "country": "{country}"}
 ON_DATA = {"data": "{process_data}"}
 GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
 

@@ -8,8 +8,9 @@ import click
 import pandas as pd
 
 from dsgo.base.errors import UserError
+from dsgo.data import clock
 from dsgo.data.contract import violations
-from dsgo.data.dataset import fetch_dataset
+from dsgo.data.dataset import fetch_dataset, read_dataset
 from dsgo.runs import options
 from dsgo.runs.step import run_step, start_run
 
@@ -25,10 +26,13 @@ def main(data: str) -> None:
             except ValueError as error:  # pyarrow's and pandas's parse errors are both ValueErrors
                 what = str(error).splitlines()[0] if path.stat().st_size else "it is empty"
                 raise UserError(f"{path} is no parquet or CSV file: {what}") from error
-        if found := violations(frame):
+            dataset = frame if (found := violations(frame)) else read_dataset(path)
+        if found:
             click.echo("\n".join(found))
             raise UserError(f"{data or 'the dataset'} breaks the contract in {len(found)} ways, listed above")
         click.echo(f"OK: {len(frame):,} rows")
+        if line := clock.report(dataset, {})["line"]:
+            click.echo(f"Note: {line}")
 
 
 if __name__ == "__main__":

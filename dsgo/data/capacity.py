@@ -5,6 +5,7 @@ import pandas as pd
 
 from dsgo.base.errors import UserError
 from dsgo.data.schema import CAPACITY, CAPACITY_AT_YEAR_END, TARGETS
+from dsgo.data.suspects import jumps
 
 MOST_GW = 1000.0  # more than any country has of a kind; beyond it the unit is wrong
 FALL = 0.10  # a fleet grows; what its capacity may fall below its peak, for corrections and plants taken down
@@ -14,8 +15,9 @@ def installed_capacity(power: pd.DataFrame, hours: pd.DatetimeIndex, country: st
     """Return the capacities in GW for each of `hours` where they are known, and a line that says where from.
 
     The rule: the raw columns (in `power`, see `dsgo.data.opsd.read_raw`) are believed if in every hour that has power
-    each is above 0 and below 1000 GW, and if neither ever falls by more than 10% below its peak so far. Otherwise the
-    table serves, which covers Germany from 2013 to 2016, and the line says why. Raises UserError where neither serves.
+    each is above 0 and below 1000 GW, and if neither ever falls by more than 10% below its peak so far or jumps by more
+    than 20% within an hour. Otherwise the table serves, which covers Germany from 2013 to 2016, and the line says why.
+    Raises UserError where neither serves.
     """
     doubt = _doubt(power)
     if doubt is None:
@@ -61,4 +63,7 @@ def _doubt(power: pd.DataFrame) -> str | None:
             return f"the raw {name.removesuffix('_GW')} is missing or impossible in {unknown.mean():.1%} of the hours"
         if (fall := (1 - capacity / capacity.cummax()).max()) > FALL:
             return f"the raw {name.removesuffix('_GW')} falls by {fall:.0%}, which no fleet does"
+        for time, _, before, after in jumps(capacity.to_frame()).itertuples():
+            change = f"jumps from {before * 1000:,.0f} to {after * 1000:,.0f} MW at {time:%Y-%m-%dT%H:%MZ}"
+            return f"the raw {name.removesuffix('_GW')} {change}, which no fleet does"
     return None

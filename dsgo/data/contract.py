@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from dsgo.data import suspects
 from dsgo.data.capacity import MOST_GW
 from dsgo.data.quality import TOLERANCE
 from dsgo.data.schema import CAPACITY, COLUMNS, TARGETS, TIME
@@ -17,7 +18,8 @@ def violations(frame: pd.DataFrame) -> list[str]:
 
     `utc_timestamp` is the index or a column, of times or of text as a CSV holds it. The contract: a time zone in each
     timestamp, on the hour, unique, increasing; every column there, finite, in no row empty; power, wind, radiation and
-    capacity not negative; power at most 5% above capacity (and so not in MW or kW). An empty list: it holds.
+    capacity not negative; power at most 5% above capacity (and so not in MW or kW); no value that stands still, is
+    impossible or in another unit, no jump of capacity (`dsgo.data.suspects`). An empty list: it holds.
     """
     table = frame.reset_index() if TIME in frame.index.names else frame.reset_index(drop=True)
     if TIME not in table:
@@ -29,13 +31,14 @@ def violations(frame: pd.DataFrame) -> list[str]:
     for name in [name for name in COLUMNS if name in table]:
         values = pd.to_numeric(table[name], errors="coerce").astype("float64")
         checked[name] = values.mask(values.isna() & table[name].notna(), np.inf)  # text becomes inf, empty stays NaN
+    lines = []
     try:
         _schema(checked, has_zone=texts.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$").fillna(True)).validate(
             checked, lazy=True
         )
     except pa.errors.SchemaErrors as error:
-        return [_line(key, rows, checked[TIME]) for key, rows in _by_check(error.failure_cases)]
-    return []
+        lines = [_line(key, rows, checked[TIME]) for key, rows in _by_check(error.failure_cases)]
+    return lines + [f"{name}: {what}" for name, what in suspects.suspicions(checked.set_index(TIME))]
 
 
 def _schema(table: pd.DataFrame, has_zone: pd.Series) -> pa.DataFrameSchema:

@@ -6,6 +6,17 @@ WEATHER = ["windspeed", "temperature", "rad_horizontal", "rad_diffuse"]  # m/s a
 CAPACITY = ["solar_capacity_GW", "wind_capacity_GW"]  # GW installed in that hour; known ahead
 COLUMNS = TARGETS + WEATHER + CAPACITY
 
+# What is physically possible as an hour's mean, in the units above; the model refuses the rest as well as the contract.
+MOST_GW = 1000.0  # more than any country has of a kind; beyond it the unit is wrong
+LIMITS = {
+    "windspeed": (0.0, 100.0),
+    "temperature": (-90.0, 60.0),
+    "rad_horizontal": (0.0, 1500.0),
+    "rad_diffuse": (0.0, 1500.0),
+    "solar_capacity_GW": (0.0, MOST_GW),
+    "wind_capacity_GW": (0.0, MOST_GW),
+}
+
 # Installed capacity of Germany at the end of each year in GW, for data without capacity columns; it grows linearly
 # between two year ends. Source: BMWK, AGEE-Stat.
 CAPACITY_AT_YEAR_END = {
