@@ -23,8 +23,8 @@ def page(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex, not
     """Return an HTML page: the series with a range slider, rolling week by year, hour by month heat map, the dirt.
 
     `dirt` is from `dsgo.data.quality.clean`, `hours` the whole period, `notes` stand below the heading. The page
-    needs no network: plotly.js is in it, once, because MLflow's UI shows an HTML artifact by itself, where no file beside
-    it can be reached.
+    needs no network: plotly.js is in it, once, because MLflow's UI shows an HTML artifact by itself, where no file
+    beside it can be reached.
     """
     whole = dataset.reindex(hours)  # so that a missing hour is a gap, not a straight line
     figures = [_series(whole), _rolling_week(whole), _heat_map(dataset), _dirt(dirt, hours)]

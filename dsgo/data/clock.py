@@ -24,6 +24,7 @@ class Late(NamedTuple):
     summer: int | None
 
     def __bool__(self) -> bool:
+        """Return whether a season is known to be late or early."""
         return bool(self.winter or self.summer)
 
 
@@ -58,7 +59,7 @@ def is_summer(times: pd.DatetimeIndex) -> np.ndarray:
 
 def around(hours: pd.DatetimeIndex, late: dict[str, Late]) -> pd.DatetimeIndex:
     """Return the hours to read for `put_right` to fill `hours`: a day more at both ends where stamps are late."""
-    day = pd.Timedelta(days=1) * any(late.values())
+    day = pd.Timedelta(days=1) * int(any(late.values()))
     return pd.date_range(hours[0] - day, hours[-1] + day, freq="h", name=hours.name)
 
 

@@ -123,8 +123,8 @@ def _check_lost(hours: pd.DatetimeIndex, dirt: pd.DataFrame, most: float, which:
     if (share := _lost(hours, dirt).mean()) > most:
         raise UserError(
             f"{share:.1%} of the {len(hours):,} hours from {hours[0]:%Y-%m-%d} to {hours[-1]:%Y-%m-%d}{which} are "
-            f"lost, more than {most:.0%}: {_worst(hours, dirt)}; choose a start and an end that the data covers, or mend the "
-            "raw files"
+            f"lost, more than {most:.0%}: {_worst(hours, dirt)}; choose a start and an end that the data covers, "
+            "or mend the raw files"
         )
 
 

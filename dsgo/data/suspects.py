@@ -21,7 +21,8 @@ STAMP = "%Y-%m-%dT%H:%M:%SZ"
 FEWEST_HOURS, HOURS_BY_REPEATS, MOST_HOURS = 6, 200, 96
 # At rest (solar power and radiation by night, wind power in a calm) a value stands still by nature; what speaks
 # against it is given by `_against_rest`.
-REST = 0.01  # of the column's 99th percentile; below it the value is at rest
+REST = 0.002  # of the column's 99th percentile; below it the value is at rest
+RESTS = ["solar_GW", "wind_GW", "rad_horizontal", "rad_diffuse"]
 MOST_HOURS_AT_REST = {
     "rad_diffuse": 48,  # no country lies beyond the polar circles as a whole, so no night is longer than 24 hours
     "rad_horizontal": 14 * 24,  # two weeks without any direct sun
@@ -54,8 +55,16 @@ def stuck(table: pd.DataFrame) -> pd.DataFrame:
     A streak is one value in hours that follow each other. It is stuck from 6 hours on, later where values are coarse
     (see above); a value at rest is stuck where another column speaks against it for long enough.
     """
-    columns = [name for name in TARGETS + WEATHER if name in table]
-    return pd.DataFrame({name: _stands(table, name) for name in columns}, table.index)
+    values = table[[name for name in TARGETS + WEATHER if name in table]].replace([np.inf, -np.inf], np.nan)
+    streaks = {name: _streaks(values[name]) for name in values}
+    resting = {name: _rests(values[name]) if name in RESTS else np.zeros(len(table), bool) for name in values}
+    found = {name: _too_long(values[name], streaks[name], resting[name]) for name in values}
+    moving = table.assign(**{name: values[name].mask(found[name]) for name in values})  # these alone are evidence
+    for name in [name for name in RESTS if name in values]:
+        against = np.bincount(streaks[name], _against_rest(moving, name))
+        enough = (against >= 1) | (np.bincount(streaks[name]) > MOST_HOURS_AT_REST.get(name, np.inf))
+        found[name] |= enough[streaks[name]] & resting[name]
+    return pd.DataFrame(found, table.index)
 
 
 def impossible(table: pd.DataFrame) -> pd.DataFrame:
@@ -109,29 +118,25 @@ def suspicions(table: pd.DataFrame) -> list[tuple[str, str]]:
     return found
 
 
-def _stands(table: pd.DataFrame, name: str) -> np.ndarray:
-    values = table[name].replace([np.inf, -np.inf], np.nan)
+def _streaks(values: pd.Series) -> np.ndarray:
+    """Return for each hour the number of its streak, from 0."""
     follows = (values == values.shift()) & (values.index.to_series().diff() == HOUR)
-    streak = (~follows).cumsum().to_numpy() - 1  # number of each hour's streak
+    return (~follows).cumsum().to_numpy() - 1
+
+
+def _rests(values: pd.Series) -> np.ndarray:
+    return (values <= REST * values.quantile(0.99)).to_numpy()
+
+
+def _too_long(values: pd.Series, streak: np.ndarray, resting: np.ndarray) -> np.ndarray:
     hours = np.bincount(streak)
-    against = _against_rest(table, name)
-    at_rest = np.zeros(len(table), bool) if against is None else (values <= REST * values.quantile(0.99)).to_numpy()
-    resting = np.zeros(len(hours), bool)
-    resting[streak] = at_rest
-
-    moving = np.sort(hours[~resting & (np.bincount(streak, values.notna()) > 0)])[:-1]  # the longest does not count
-    repeats = (moving > 1).mean() if len(moving) else 0.0
-    too_long = hours >= min(FEWEST_HOURS + HOURS_BY_REPEATS * repeats, MOST_HOURS)
-    found = (too_long & ~resting)[streak]
-    if against is not None:
-        enough = np.bincount(streak, against) >= 1
-        enough |= hours > MOST_HOURS_AT_REST.get(name, np.inf)
-        found |= (enough & resting)[streak]
-    return found
+    counted = np.sort(hours[np.bincount(streak, values.notna() & ~resting) > 0])[:-1]  # all but the longest
+    repeats = (counted > 1).mean() if len(counted) else 0.0
+    return (hours >= min(FEWEST_HOURS + HOURS_BY_REPEATS * repeats, MOST_HOURS))[streak] & ~resting
 
 
-def _against_rest(table: pd.DataFrame, name: str) -> np.ndarray | None:
-    """Return for each hour how much speaks against a value at rest; 1 in a streak is enough. None: it never rests."""
+def _against_rest(table: pd.DataFrame, name: str) -> np.ndarray:
+    """Return for each hour how much speaks against a value at rest; a sum of 1 over a streak is enough."""
 
     def column(other: str) -> pd.Series:
         return table[other].fillna(0) if other in table else pd.Series(0.0, table.index)
@@ -147,10 +152,8 @@ def _against_rest(table: pd.DataFrame, name: str) -> np.ndarray | None:
         evidence = (column("windspeed") > 6) * (column("wind_capacity_GW") >= RESOLVED_GW) / FEWEST_HOURS
     elif name == "rad_diffuse":  # an hour's full power, or 1 kWh/m2 of direct sun
         evidence = share("solar_GW") + column("rad_horizontal").clip(0, SUN_GIVES) / 1000
-    elif name == "rad_horizontal":  # two hours' full power in hours that need direct sun; an overcast day has none
+    else:  # rad_horizontal: two hours' full power in hours that need direct sun; an overcast day has none
         evidence = share("solar_GW").where(share("solar_GW") > LEAST_YIELD, 0) / 2
-    else:
-        return None
     return evidence.to_numpy(float)
 
 
@@ -176,7 +179,7 @@ def _temperature_unit(table: pd.DataFrame) -> dict[str, str]:
     typical, warmest = table["temperature"].quantile([0.5, 0.99])
     if 150 < typical < 350:
         return {"temperature": f"looks like kelvin (typically {typical:,.0f})"}
-    if typical < 150 and warmest > HOTTEST:
+    if HOTTEST < warmest < HOTTEST * 1.8 + 32:
         return {"temperature": f"looks like degrees Fahrenheit (up to {warmest:,.0f})"}
     return {}
 

@@ -62,6 +62,8 @@ def test_violations__of_units(dataset):
     assert violations(in_kw) == [
         "wind_GW: is above capacity in GW in 240 rows, first at 2014-06-01T00:00:00Z",
         "solar_capacity_GW: is above 1000 GW in 240 rows, first at 2014-06-01T00:00:00Z",
+        "solar_capacity_GW: looks like MW or kW (power is never above 0.01% of it)",
+        "wind_GW: looks like MW or kW (typically 7,000,120)",
     ]
 
 
