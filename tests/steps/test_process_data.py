@@ -219,7 +219,8 @@ def test_validate__lists_every_violation(step, tmp_path):
         "solar_GW: is above capacity in GW in 1,464 rows, first at 2014-06-01T00:00:00Z",
         "wind_GW: is above capacity in GW in 1,464 rows, first at 2014-06-01T00:00:00Z",
     ]
-    assert done.stderr.strip() == f"Error: {tmp_path / 'mine.csv'} breaks the contract in 5 ways, listed above"
+    assert "windspeed: looks like km/h (typically 5,000,000.0)" in done.stdout
+    assert done.stderr.strip() == f"Error: {tmp_path / 'mine.csv'} breaks the contract in 11 ways, listed above"
     assert run.info.status == "FAILED"
 
 
