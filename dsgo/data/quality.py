@@ -1,4 +1,4 @@
-"""Dirt in the raw data: found, counted, dated and set aside in the open, never mended."""
+"""Dirt in the raw data: found, counted, dated; set aside in the open, or mended where there is only one way."""
 
 from typing import Any
 
@@ -7,12 +7,13 @@ import pandas as pd
 
 from dsgo.base.errors import UserError
 from dsgo.data import suspects
-from dsgo.data.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER
+from dsgo.data.schema import CAPACITY, COLUMNS, LIMITS, NOISE, TARGETS, TIME, WEATHER
 
 TOLERANCE = 1.05  # power may exceed the installed capacity by 5%: capacity is known by the day or the year only
 MOST_LOST = 0.05  # share of the period's hours that may be missing or set aside
 MOST_LOST_NEWEST = 0.20  # of the newest four weeks: a few days may be late, a week that stands still may not pass
-SET_ASIDE = ["not a number", "negative", "above capacity", "impossible", "stuck"]  # kinds of dirt that cost a row
+MENDED = ["noise", "bridged"]  # below 0 by so little that it counts as 0; capacity between two that are known
+SET_ASIDE = ["not a number", "negative", "impossible", "above capacity", "stuck"]  # kinds of dirt that cost a row
 
 
 def clean(
@@ -21,10 +22,12 @@ def clean(
     """Join the raw parts into a frame with the columns of schema.py; return (dataset, dirt).
 
     `power` and `weather` are as `dsgo.data.opsd.read_raw` gives them, `capacity` is in GW. Of a doubled hour the first
-    row is kept; an hour without power or weather stays missing; a row with an impossible value is set aside. The dirt
-    has a row for each finding: utc_timestamp, kind ("doubled", "missing" or one of SET_ASIDE) and column (of a doubled
-    hour the part, "power" or "weather"). Raises UserError where a column is in a wrong unit (in all hours, or in the
-    newest four weeks) or where more than 5% of `hours`, or 20% of the newest four weeks, are missing or set aside.
+    row is kept; an hour without power or weather stays missing; a row with an impossible value or one that stands still
+    is set aside; noise around zero (schema.py) counts as 0; a gap of a capacity gets a line between its ends. The dirt
+    has a row for each finding: utc_timestamp, kind ("doubled", "missing", one of MENDED or of SET_ASIDE) and column (of
+    a doubled hour the part, "power" or "weather"). Raises UserError where a column is in a wrong unit (in all hours, or
+    in the newest four weeks) or where more than 5% of `hours`, or 20% of the newest four weeks, are lost, that is
+    missing or set aside.
     """
     parts = {"power": power[TARGETS], "weather": weather[WEATHER]}
     found = [_findings(part.index[part.index.duplicated()], "doubled", name) for name, part in parts.items()]
@@ -35,17 +38,26 @@ def clean(
         found.append(_findings(hours[table[column].isna()], "missing", column))
         found.append(_findings(hours[np.isinf(table[column])], "not a number", column))
     table = table.replace(np.inf, np.nan)
-    for column in [name for name in TARGETS + WEATHER if name != "temperature"]:
-        found.append(_findings(hours[table[column] < 0], "negative", column))
+    for column, least in NOISE.items():
+        noise = (table[column] < 0) & (table[column] >= -least)
+        found.append(_findings(hours[noise], "noise", column))
+        table[column] = table[column].mask(noise, 0.0)
+    for column in CAPACITY:
+        gap = table[column].isna() & table[TARGETS + WEATHER].notna().all(axis=1)
+        found.append(_findings(hours[gap], "bridged", column))
+        table[column] = table[column].interpolate("time", limit_direction="both")
+    for column in TARGETS + WEATHER:
+        (low, high), below = LIMITS[column], "negative" if LIMITS[column][0] == 0 else "impossible"
+        found.append(_findings(hours[table[column] < low], below, column))
+        found.append(_findings(hours[table[column] > high], "impossible", column))
     for target, installed in zip(TARGETS, CAPACITY, strict=True):
         _check_unit(table, target, installed)
         found.append(_findings(hours[table[target] > TOLERANCE * table[installed]], "above capacity", target))
     _check_units(table)
-    found += _marked(suspects.impossible(table), "impossible")
 
     kept = table[~_lost(hours, pd.concat(found))]
     while (still := suspects.stuck(kept)).any(axis=None):  # again: what is left may be one streak less coarse
-        found += _marked(still, "stuck")
+        found += [_findings(still.index[still[column]], "stuck", column) for column in still]
         kept = kept[~still.any(axis=1)]
 
     dirt = pd.concat(found, ignore_index=True)
@@ -76,7 +88,7 @@ def notes(hours: pd.DatetimeIndex, dirt: pd.DataFrame) -> list[str]:
 
 def _report(hours: pd.DatetimeIndex, dirt: pd.DataFrame) -> dict[str, Any]:
     kinds = {}
-    for kind in ["doubled", "missing", *SET_ASIDE]:
+    for kind in ["doubled", "missing", *SET_ASIDE, *MENDED]:
         rows = dirt[dirt["kind"] == kind]
         at = pd.DatetimeIndex(rows[TIME].drop_duplicates().sort_values())
         kinds[kind] = {"hours": len(at), "by_column": rows["column"].value_counts().to_dict(), "dates": _ranges(at)}
@@ -106,31 +118,27 @@ def _findings(at: pd.Index, kind: str, column: str) -> pd.DataFrame:
     return pd.DataFrame({TIME: at.unique(), "kind": kind, "column": column})
 
 
-def _marked(marks: pd.DataFrame, kind: str) -> list[pd.DataFrame]:
-    return [_findings(marks.index[marks[column]], kind, column) for column in marks.columns]
-
-
 def _newest(hours: pd.DatetimeIndex) -> pd.DatetimeIndex:
     return hours[hours > hours[-1] - suspects.NEWEST]
 
 
 def _lost(hours: pd.DatetimeIndex, dirt: pd.DataFrame) -> np.ndarray:
-    return hours.isin(dirt.loc[dirt["kind"] != "doubled", TIME])
+    return hours.isin(dirt.loc[dirt["kind"].isin(["missing", *SET_ASIDE]), TIME])
 
 
 def _check_lost(hours: pd.DatetimeIndex, dirt: pd.DataFrame, most: float, which: str) -> None:
     """Raise UserError where more than the share `most` of the hours is missing or set aside."""
-    if (share := _lost(hours, dirt).mean()) > most:
+    lost = _lost(hours, dirt)
+    if lost.mean() > most:
         raise UserError(
-            f"{share:.1%} of the {len(hours):,} hours from {hours[0]:%Y-%m-%d} to {hours[-1]:%Y-%m-%d}{which} are "
-            f"lost, more than {most:.0%}: {_worst(hours, dirt)}; choose a start and an end that the data covers, "
-            "or mend the raw files"
+            f"{lost.mean():.1%} of the {len(hours):,} hours from {hours[0]:%Y-%m-%d} to {hours[-1]:%Y-%m-%d}{which} "
+            f"are lost, more than {most:.0%}: {_worst(hours, dirt)}; {_years(hours, lost)}, or mend the raw files"
         )
 
 
 def _worst(hours: pd.DatetimeIndex, dirt: pd.DataFrame) -> str:
     """Return the three largest findings in these hours: kind, column, count, dates."""
-    rows = dirt[dirt[TIME].isin(hours) & (dirt["kind"] != "doubled")]
+    rows = dirt[dirt[TIME].isin(hours) & dirt["kind"].isin(["missing", *SET_ASIDE])]
     groups = sorted(rows.groupby(["kind", "column"], sort=False), key=lambda group: -len(group[1]))[:3]
     return ", ".join(f"{kind} {column} {len(part):,} ({_dates(part)})" for (kind, column), part in groups)
 
@@ -161,6 +169,15 @@ def _check_unit(table: pd.DataFrame, target: str, installed: str) -> None:
             f"{target.removesuffix('_GW')} power is typically {running[target] * 1000:,.0f} MW where "
             f"{running[installed] * 1000:,.0f} MW are installed: is it in kW? The raw files must be in MW"
         )
+
+
+def _years(hours: pd.DatetimeIndex, lost: np.ndarray) -> str:
+    """Return which years of the period would work, for a message."""
+    share = pd.Series(lost, hours).groupby(hours.year).mean()
+    years = [str(year) for year in share.index[share <= MOST_LOST]]
+    if not years:
+        return "no year of them has enough hours: choose a start and an end that the data covers"
+    return f"years that have enough hours: {', '.join(years)}: choose start and end so"
 
 
 def _ranges(at: pd.DatetimeIndex) -> list[str]:

@@ -1,4 +1,4 @@
-"""Values that are well-formed and wrong: standing still, impossible, in another unit; capacity that jumps.
+"""Values that are well-formed and wrong: standing still, in another unit; capacity that jumps.
 
 Pure functions on design.md's table (index utc_timestamp; a column may be missing, an empty value is NaN). What they
 find is set aside or refused by `dsgo.data.quality` and named by `dsgo.data.contract`.
@@ -7,7 +7,7 @@ find is set aside or refused by `dsgo.data.quality` and named by `dsgo.data.cont
 import numpy as np
 import pandas as pd
 
-from dsgo.data.schema import CAPACITY, LIMITS, TARGETS, WEATHER
+from dsgo.data.schema import CAPACITY, TARGETS, WEATHER
 
 NEWEST = pd.Timedelta(days=28)  # the newest four weeks are judged on their own, too
 HOUR = pd.Timedelta(hours=1)
@@ -65,14 +65,6 @@ def stuck(table: pd.DataFrame) -> pd.DataFrame:
         enough = (against >= 1) | (np.bincount(streaks[name]) > MOST_HOURS_AT_REST.get(name, np.inf))
         found[name] |= enough[streaks[name]] & resting[name]
     return pd.DataFrame(found, table.index)
-
-
-def impossible(table: pd.DataFrame) -> pd.DataFrame:
-    """Return True for each value of the weather above what is physically possible, or colder (LIMITS of schema.py)."""
-    beyond = {name: table[name] > LIMITS[name][1] for name in WEATHER if name in table}
-    if "temperature" in table:
-        beyond["temperature"] |= table["temperature"] < LIMITS["temperature"][0]
-    return pd.DataFrame(beyond, table.index)
 
 
 def units(table: pd.DataFrame) -> dict[str, str]:

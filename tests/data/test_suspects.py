@@ -158,18 +158,6 @@ def test_suspicions__judges_the_newest_four_weeks_on_their_own(nature):
     assert what.endswith(", in the newest four weeks")
 
 
-def test_impossible__is_beyond_what_a_place_has(nature):
-    table = nature.head(5).copy()
-    table.loc[table.index[1], ["temperature", "rad_diffuse"]] = [999.9, 1600.0]
-    table.loc[table.index[2], "temperature"] = -99.9
-    assert suspects.impossible(table).sum().to_dict() == {
-        "windspeed": 0,
-        "temperature": 2,
-        "rad_horizontal": 0,
-        "rad_diffuse": 1,
-    }
-
-
 # --- capacity ---
 
 
