@@ -9,6 +9,7 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from dsgo.base.colours import COLOURS
+from dsgo.data.quality import MENDED
 from dsgo.data.rolling import rolling_week
 from dsgo.data.schema import TARGETS, TIME, WEATHER
 
@@ -75,6 +76,7 @@ def _heat_map(dataset: pd.DataFrame) -> go.Figure:
 
 def _dirt(dirt: pd.DataFrame, hours: pd.DatetimeIndex) -> go.Figure:
     figure = go.Figure(layout={"height": 360})
+    dirt = dirt[~dirt["kind"].isin(MENDED)]
     for kind, rows in dirt.groupby("kind", sort=False):
         at = rows.drop_duplicates([TIME, "column"])
         figure.add_scatter(
