@@ -1,6 +1,7 @@
 """Fixtures that all tests share: the real data, and both stores running on free ports."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from dsgo.base.places import ROOT
 from ftp_server import Server
 from shared import SHARED_DATA, new_stores
 
+# A script's `make test &` has Ctrl-C ignored, and children inherit that: those that tests send it must hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # in every child process too
 
 # Minutes each: begun first, so that the other process has something left to do meanwhile.
@@ -97,7 +100,9 @@ def simulated(hours):
 def mlflow_run(stores):
     """A function that runs `mlflow run PROJECT -P name=value ...` on the running stores, as a user types it."""
 
-    def run(project, entry="main", experiment="test", env_manager="local", tracking_uri=stores.tracking_uri, **params):
+    def run(
+        project, /, entry="main", experiment="test", env_manager="local", tracking_uri=stores.tracking_uri, **params
+    ):
         command = [sys.executable, "-m", "mlflow", "run", str(project), "-e", entry, "--experiment-name", experiment]
         command += ["--env-manager", env_manager]
         for name, value in params.items():
@@ -114,7 +119,6 @@ def mlflow_run(stores):
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """A headless browser (Selenium), its downloads in `browser.downloads`; the test is skipped where there is none."""
-    sys.path.append(str(ROOT / "dashboard"))
     from browser import browser as open_browser
     from browser import find_browser
 
