@@ -411,7 +411,7 @@ def test_promote__with_nothing_in_production_the_last_one_must_be_reached(gate):
 
     assert done.exit_code == 2
     assert "Error: nothing is in Production since " in done.output
-    assert "version 1 was the last that was; `dsgo promote 1` puts it back. The gate: no candidate passes" in done.output
+    assert "version 1 was the last that was; `dsgo promote 1` puts it back. The gate: no candidate" in done.output
     assert "as version 1, the last in Production" in done.output
     assert registry.production() is None
 
