@@ -38,14 +38,14 @@ def nothing_to_report_on() -> str:
 
 def in_production() -> dict[str, str]:
     """Return what is in Production and since when, in words: a move by hand, a promotion or a rollback changes it."""
-    there = [version.version for version in registry.versions() if version.current_stage == "Production"]
-    if len(there) > 1:
-        return {"in Production": f"versions {' and '.join(there)}"}
-    last = next(iter(registry.history()), None)
-    if last is None:
+    state = registry.look()
+    if len(state.there) > 1:
+        return {"in Production": f"versions {' and '.join(version.version for version in state.there)}"}
+    if not state.history:
         return {"in Production": "nothing yet"}
-    what, since = (f"version {last.version}", last.since) if there else ("nothing", last.until)
-    return {"in Production": f"{what} since {since:%Y-%m-%d %H:%M:%S} UTC" if since else what}
+    newest = state.history[0]
+    what = f"version {newest.version}" if newest.version else "nothing"
+    return {"in Production": f"{what} since {newest.since:%Y-%m-%d %H:%M:%S} UTC"}
 
 
 STEPS = [
