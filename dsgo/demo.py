@@ -46,8 +46,8 @@ def run_demo(stores: Stores, console: Console) -> None:
     report = mlflow.artifacts.download_artifacts(
         f"runs:/{counted[tags.RUN + 'report']}/report/report.html", dst_path=str(stores.home)
     )
-    console.print(f"report           {report}", highlight=False, soft_wrap=True)
-    console.print(f"tracking server  {stores.tracking_uri}\nartifact store   {stores.ftp_uri}", highlight=False)
+    console.print(f"report           {report}", soft_wrap=True)
+    console.print(f"tracking server  {stores.tracking_uri}\nartifact store   {stores.ftp_uri}")
 
 
 def comparison(runs: list[Run], tracking_uri: str) -> Table:

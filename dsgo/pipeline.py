@@ -62,16 +62,14 @@ STEPS = [
 TRAINERS = [step.name for step in STEPS if step.trainer]
 
 
-def plan_steps(
-    values: dict[str, str], own: dict[str, dict[str, str]], root: Path = ROOT, env_manager: str = "local"
-) -> list[Planned]:
+def plan_steps(values: dict[str, str], own: dict[str, dict[str, str]], root: Path = ROOT) -> list[Planned]:
     """Return the plan of the chosen steps (see dsgo.workflow.plan.plan, also for what it raises).
 
     `values` has the workflow's parameters, `own` those of single steps; `root` is the folder of the MLprojects.
     """
     source = values["source"]
     content = {} if source in ("sample", "opsd") else {"source": " ".join(map(keys.digest, find_pair(Path(source))))}
-    requirements = "" if env_manager == "uv" else keys.digest(root / "requirements.txt")
+    requirements = keys.digest(root / "requirements.txt")
     return plan(choose(STEPS, values["models"]), values, own, root, requirements, content)
 
 
@@ -81,7 +79,6 @@ def plan_steps(
 @options.gate
 @click.option("--scheduler", default="", help="Address of a Dask cluster's scheduler; nothing: inside this process.")
 @click.option("--project", default="", help="Git URI of this project, for workers that do not see this folder.")
-@click.option("--env-manager", type=click.Choice(["local", "uv"]), default="local", help="Environment of each step.")
 @click.option("--retries", type=click.IntRange(min=0), default=1, help="New tries of a step whose worker died.")
 @click.option("--timeout", type=click.FloatRange(min=1), default=3600, help="Seconds that a step may take.")
 @click.option("--cache", "use_cache", type=bool, default=True, help="Skip a step whose work was done before.")
@@ -89,7 +86,6 @@ def plan_steps(
 def main(
     scheduler: str,
     project: str,
-    env_manager: str,
     retries: int,
     timeout: float,
     use_cache: bool,
@@ -103,9 +99,9 @@ def main(
     with start_run("workflow") as parent, tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
         registry.production()  # several there: said before hours of training, not after
         source, values = Source.of(project or str(ROOT)), {name: str(parameters[name]) for name in VALUES}
-        planned = plan_steps(values, own_parameters(own), source.checkout(Path(folder)), env_manager)
+        planned = plan_steps(values, own_parameters(own), source.checkout(Path(folder)))
         ids = (parent.info.experiment_id, parent.info.run_id)
-        setting = Setting(source, env_manager, mlflow.get_tracking_uri(), *ids, retries + 1, timeout)
+        setting = Setting(source, mlflow.get_tracking_uri(), *ids, retries + 1, timeout)
         drive(setting, scheduler, planned, values, use_cache)
         if values["to"] == "Production" and not (state := registry.look()).version:
             gate = mlflow.get_run(parent.info.run_id).data.tags[tags.RUN + "promote"]
@@ -122,7 +118,7 @@ def why(step: str, params: tuple[str, ...], experiment_name: str) -> list[str]:
     arguments = [part for name, value in given.items() for part in (f"--{name}", value)]
     with main.make_context("workflow", arguments) as context:
         values = {name: str(context.params[name]) for name in VALUES}
-        planned = plan_steps(values, own_parameters(context.params["own"]), ROOT, context.params["env_manager"])
+        planned = plan_steps(values, own_parameters(context.params["own"]), ROOT)
     item = next((item for item in planned if item.step.name == step), None)
     if item is None:
         raise UserError(f"there is no step {step!r}; there are {', '.join(item.step.name for item in planned)}")

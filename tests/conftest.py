@@ -1,6 +1,7 @@
 """Fixtures that all tests share: the real data, and both stores running on free ports."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from dsgo.base.places import ROOT
 from ftp_server import Server
 from shared import SHARED_DATA, new_stores
 
+# A script's `make test &` has Ctrl-C ignored, and children inherit that: those that tests send it must hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # in every child process too
 
 # Minutes each: begun first, so that the other process has something left to do meanwhile.

@@ -14,6 +14,7 @@ import mlflow
 import psutil
 import pytest
 
+from background import IN_BACKGROUND
 from dsgo import pipeline
 from dsgo.base.errors import UserError
 from dsgo.base.network import free_port
@@ -50,7 +51,15 @@ class Workflow:
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": stores.tracking_uri, "MLFLOW_EXPERIMENT_NAME": name}
 
     def start(self, *arguments, project=None):
-        command = [sys.executable, "-m", "dsgo.pipeline", "--project", project or str(self.project), *arguments]
+        command = [
+            *IN_BACKGROUND,
+            sys.executable,
+            "-m",
+            "dsgo.pipeline",
+            "--project",
+            project or str(self.project),
+            *arguments,
+        ]
         return subprocess.Popen(
             command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -274,7 +283,7 @@ def test_driver__closes_the_runs_of_a_workflow_whose_driver_was_killed(workflow,
         children.append(workflow.client.create_run(workflow.experiment, tags=tags).info.run_id)
     source = engine.Source("")
 
-    driver.close_abandoned(engine.Setting(source, "local", home.tracking_uri, workflow.experiment, "none", 1, 1))
+    driver.close_abandoned(engine.Setting(source, home.tracking_uri, workflow.experiment, "none", 1, 1))
 
     found = [workflow.client.get_run(run_id).info.status for run_id in (*parents, *children)]
     assert found == ["FAILED", "RUNNING", "FAILED", "RUNNING"]
