@@ -22,10 +22,10 @@ from dsgo.workflow import keys
 from dsgo.workflow.plan import Planned, Step, choose, own_parameters, plan
 from dsgo.workflow.project import Source
 
-RAW = {name: f"{{{name}}}" for name in ("source", "start", "end", "country", "weather_late", "power_late")}
-VALUES = [*RAW, "models", "to", "metric", "margin"]  # parameters that steps are given
+VALUES = ["source", "start", "end", "country", "models", "to", "metric", "margin"]  # parameters that steps are given
 
 DATA, MODELS = "dataset/dataset.parquet", ("model/MLmodel", "serving/MLmodel")
+RAW = {"source": "{source}", "start": "{start}", "end": "{end}", "country": "{country}"}
 ON_DATA = {"data": "{process_data}"}
 GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
 
@@ -38,14 +38,7 @@ def nothing_to_report_on() -> str:
 
 def in_production() -> dict[str, str]:
     """Return what is in Production and since when, in words: a move by hand, a promotion or a rollback changes it."""
-    state = registry.look()
-    if len(state.there) > 1:
-        return {"in Production": f"versions {' and '.join(version.version for version in state.there)}"}
-    if not state.history:
-        return {"in Production": "nothing yet"}
-    newest = state.history[0]
-    what = f"version {newest.version}" if newest.version else "nothing"
-    return {"in Production": f"{what} since {newest.since:%Y-%m-%d %H:%M:%S} UTC"}
+    return {"in Production": registry.look().exact}
 
 
 STEPS = [

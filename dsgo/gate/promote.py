@@ -48,9 +48,9 @@ def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
         mlflow.log_input(tracked(dataset.frame, dataset.uri), "hold-out")
         mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: bool(simulated)})
 
-        to_beat, gone = registry.incumbent()
-        production = None if gone else to_beat
-        incumbent = observe_incumbent(to_beat, not gone, test) if to_beat else None
+        production = registry.production()
+        to_beat = registry.incumbent()
+        incumbent = observe_incumbent(to_beat, to_beat is production, test) if to_beat else None
         hold_out = HoldOut.of(train, test)
         seen = [observe_candidate(run, hold_out) for run in runs]
 
@@ -72,10 +72,7 @@ def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
             version, conclusion = "none", f"no candidate passes, nothing changes. {'. '.join(failed)}"
         mlflow.set_tags({tags.PROMOTED_VERSION: version, tags.CONCLUSION: conclusion[:5000]})
         if not passing and production is None and to == "Production":
-            back = (
-                f"{gone}; `dsgo promote {to_beat.version}` puts it back" if to_beat else "nothing is in Production yet"
-            )
-            raise UserError(f"{back}. The gate: {conclusion}")
+            raise UserError(f"{registry.look().said}. The gate: {conclusion}")
     print(conclusion)
 
 
