@@ -25,10 +25,10 @@ from dsgo.data.schema import CAPACITY, COLUMNS, TIME
 from shared import SHARED_DATA
 
 HOURS = pd.date_range("2015-10-24 20:00", periods=12, freq="h", tz="UTC", name=TIME, unit="us")  # the clocks go back
-FIRST = dict(zip(COLUMNS, [5.0, 7.0, 4.0, -2.0, 100.0, 90.0, 37.0, 35.0], strict=True))
+VALUES = dict(zip(COLUMNS, [5.0, 7.0, 4.0, -2.0, 100.0, 90.0, 37.0, 35.0], strict=True))
 MOVES = [name for name in COLUMNS if name not in CAPACITY]  # what stands still would be found, too
 WANTED = pd.DataFrame(
-    {name: first + np.arange(12) * (name in MOVES) for name, first in FIRST.items()} | {"rad_diffuse": range(12)}, HOURS
+    {name: first + np.arange(12) * (name in MOVES) for name, first in VALUES.items()} | {"rad_diffuse": range(12)}, HOURS
 ).astype("float64")
 BERLIN = WANTED.set_axis(HOURS.tz_convert("Europe/Berlin").rename(TIME))
 
@@ -201,7 +201,7 @@ def test_read_dataset__says_what_is_wrong_with_a_file(tmp_path, form):
 def test_read_dataset__counts_over_all_pieces_and_shows_the_first_ten(tmp_path, monkeypatch):
     monkeypatch.setattr("dsgo.data.reader.BLOCK", 1000)  # bytes: some ten rows a piece
     hours = pd.date_range("2015-01-01", periods=500, freq="h", tz="UTC", name=TIME)
-    moves = {name: first + np.arange(500) % 7 * (name in MOVES) for name, first in FIRST.items()}
+    moves = {name: first + np.arange(500) % 7 * (name in MOVES) for name, first in VALUES.items()}
     frame = pd.DataFrame(moves, hours).assign(windspeed="?")
     frame.to_csv(tmp_path / "mine.csv")
 
