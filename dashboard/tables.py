@@ -9,6 +9,7 @@ from mlflow.entities import Run
 
 import parts
 import theme
+from dsgo.models.words import why_there
 from live import Snapshot
 
 LOOK = {
@@ -34,6 +35,8 @@ def grid(name: str, columns: list[dict[str, Any]], rows: list[dict[str, Any]], l
         "ensureDomOrder": True,  # for screen readers
         "tooltipShowDelay": 300,
         "suppressColumnVirtualisation": True,
+        "tabToNextCell": {"function": "leaveGrid(params)"},
+        "tabToNextHeader": {"function": "leaveGrid(params)"},
     }
     table = dag.AgGrid(
         id=name,
@@ -56,11 +59,18 @@ def number(field: str, name: str, digits: int, hint: str = "") -> dict[str, Any]
 
 def link(field: str, name: str) -> dict[str, Any]:
     """Return a column of links {text, href} into MLflow's UI, opened in another tab."""
-    text = {"function": f"params.data.{field}.text"}
-    return {"field": field, "headerName": name, "cellRenderer": "Link", "valueGetter": text, "colId": field}
+    text, follow = {"function": f"params.data.{field}.text"}, {"function": "followLink(params)"}
+    return {
+        "field": field,
+        "headerName": name,
+        "cellRenderer": "Link",
+        "valueGetter": text,
+        "colId": field,
+        "suppressKeyboardEvent": follow,
+    }
 
 
-def runs_grid(runs: Sequence[Run]) -> html.Div:
+def runs_grid(runs: Sequence[Run], name: str, label: str) -> html.Div:
     """Return every run: what, when, how long, hold-out metrics, a link to it."""
     columns: list[dict[str, Any]] = [
         link("run", "Run"),
@@ -79,7 +89,7 @@ def runs_grid(runs: Sequence[Run]) -> html.Div:
         | {name: run.data.metrics.get(name) for name in METRICS}
         for run in runs
     ]
-    return grid("runs-grid", columns, rows, "Finished runs")
+    return grid(name, columns, rows, label)
 
 
 def versions_table(snapshot: Snapshot) -> html.Div:
@@ -126,7 +136,7 @@ def history_table(snapshot: Snapshot) -> html.Div:
             "since": f"{entry.since:%Y-%m-%d %H:%M}",
             "until": f"{entry.until:%Y-%m-%d %H:%M}" if entry.until else "now",
             "how": entry.how,
-            "why": entry.why,
+            "why": ": ".join(why_there(snapshot.history, entry)) if entry.how == "rollback" else entry.why,
         }
         for entry in snapshot.history
     ]
