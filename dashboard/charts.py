@@ -33,7 +33,7 @@ def panels(rows: Sequence[Panel], xaxis: dict[str, Any], gap: float = 0.075) -> 
         place = {"xref": "paper", "x": 0, "xanchor": "left", "yref": "paper", "y": top, "yanchor": "bottom"}
         notes.append(place | {"text": f"<b>{title}</b>", "showarrow": False, "font": {"size": 12}})
     axes["xaxis"] = {"type": "date", "anchor": f"y{len(rows) if len(rows) > 1 else ''}"} | xaxis
-    margin = {"l": 44, "r": 10, "t": 84, "b": 36}  # above: the legend, two lines of it on a phone
+    margin = {"l": 44, "r": 10, "t": 78, "b": 36}  # above: the legend, two lines of it on a phone
     return {"data": data, "layout": theme.layout(annotations=notes, hoversubplots="axis", margin=margin, **axes)}
 
 
@@ -59,7 +59,7 @@ def power(
         colour = theme.RECORDED[target]
         area = {"fill": "tozeroy", "fillcolor": f"{colour}2E", "line": {"color": colour, "width": 1.4}}
         recorded = f"{theme.NAMES[target]} recorded"
-        lines = [line(grid, values[target], loaded, name=recorded, **area)]
+        lines = [line(grid, values[target], loaded, name=recorded, opacity=0.7 if dense else 1, **area)]
         over: list[dict[str, Any]] = []
         for number, (name, predicted) in enumerate(models.items()):
             dash = ["solid" if dense else "dash", "dot"][number]

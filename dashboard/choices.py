@@ -16,20 +16,24 @@ MOST_SAID = 40  # characters of a wrong value that are repeated
 
 
 class Address:
-    """The query of an address, read name by name. `said` holds a sentence for each value that could not be taken."""
+    """The query of an address, read name by name.
+
+    `wrong` holds a sentence for each value that could not be taken, `changed` one for each that was taken another way.
+    """
 
     def __init__(self, query: Mapping[str, Any], known: Collection[str]) -> None:
         """Take a query and the names that the page knows; a name that stands twice has a list as its value."""
-        self.said: list[str] = []
+        self.wrong: list[str] = []
+        self.changed: list[str] = []
         self.missing = False  # whether a name for something that exists no more stands in it
         self.query: dict[str, str] = {}
         for name, value in query.items():
             if name not in known:
-                self.said.append(f"{_short(name)} means nothing here")
+                self.wrong.append(f"{_short(name)} means nothing here")
             elif not isinstance(value, str):
-                self.said.append(f"{name} stands in the address {len(value)} times")
+                self.wrong.append(f"{name} stands in the address {len(value)} times")
             elif not value.strip():
-                self.said.append(f"{name} is empty")
+                self.wrong.append(f"{name} is empty")
             else:
                 self.query[name] = value.strip()
 
@@ -38,7 +42,7 @@ class Address:
         value = self.query.get(name, default)
         if value in known or value == default:
             return value
-        self.said.append(f"{name}={_short(value)} is none of {', '.join(known)}")
+        self.wrong.append(f"{name}={_short(value)} is none of {', '.join(known)}")
         return default
 
     def several(self, name: str, known: Sequence[str], default: Sequence[str], most: int) -> list[str]:
@@ -48,9 +52,9 @@ class Address:
         values = list(dict.fromkeys(self.query[name].split(",")))
         found = [value for value in values if value in known]
         if strange := [value for value in values if value not in known]:
-            self.said.append(f"{name}: there is no {_short(', '.join(strange))}")
+            self.wrong.append(f"{name}: there is no {_short(', '.join(strange))}")
         if len(found) > most:
-            self.said.append(f"{name}: at most {most} are shown")
+            self.changed.append(f"{name}: the first {most} are shown")
         return found[:most] or list(default)
 
     def model(self, snapshot: Snapshot, default: str = "production", name: str = "model") -> str:
@@ -59,7 +63,7 @@ class Address:
         if value in (default, "production") or snapshot.key(value):
             return value
         self.missing = True
-        self.said.append(f"{name}={_short(value)}: there is no such model")
+        self.wrong.append(f"{name}={_short(value)}: there is no such model")
         return default
 
     def number(self, name: str, default: float, low: float, high: float, step: float) -> float:
@@ -72,13 +76,13 @@ class Address:
             except ValueError:
                 value = float("nan")
             if value != value:
-                self.said.append(f"{name}={_short(text)} is no number")
+                self.wrong.append(f"{name}={_short(text)} is no number")
                 value = default
             elif not low <= value <= high:
-                self.said.append(f"{name}={_short(text)} is not from {low:g} to {high:g}")
+                self.wrong.append(f"{name}={_short(text)} is not from {low:g} to {high:g}")
                 value = default
             elif abs(value - _on_step(value, step)) > 1e-9:
-                self.said.append(f"{name}={_short(text)} is taken as {_on_step(value, step):g}, the nearest step")
+                self.changed.append(f"{name}={_short(text)} is taken as {_on_step(value, step):g}, the nearest step")
         return min(max(_on_step(value, step), low), high)
 
     def period(self, grid: Grid, days: int) -> dict[str, str]:
@@ -92,25 +96,25 @@ class Address:
         try:
             asked = {name: a_time(self.query[name], name) for name in PERIOD if name in self.query}
         except ValueError as error:
-            self.said.append(str(error))
+            self.wrong.append(str(error))
             return span(*default)
-        if len(asked) < 2 and any(text.startswith(PERIOD) for text in self.said):  # the other one was wrong
+        if len(asked) < 2 and any(text.startswith(PERIOD) for text in self.wrong):  # the other one was wrong
             return span(*default)
         last = asked.get("to", grid.end)
         first = asked.get("from", max(last - pd.Timedelta(days=days), grid.start))
         hours = (first.floor("h"), last.ceil("h"))
         if (first, last) != hours:
-            self.said.append("from and to are no whole hours in UTC: the hours that hold them are taken")
+            self.changed.append("from and to are no whole hours in UTC: the hours that hold them are shown")
         first, last = hours
         within = (max(first, grid.start), min(last, grid.end))
         if "from" in asked and "to" in asked and first >= last:
-            self.said.append("from must be before to")
+            self.wrong.append("from must be before to")
             return span(*default)
-        if within == hours:
+        if within == hours and first < last:
             return span(*within)
         lies = "lies partly outside" if within[0] < within[1] else "is not in"
         what = " ".join(f"{name} {_minute(time)}" for name, time in zip(PERIOD, hours, strict=True) if name in asked)
-        self.said.append(f"{what} {lies} the data, which goes from {_minute(grid.start)} to {_minute(grid.end)} UTC")
+        self.wrong.append(f"{what} {lies} the data, which goes from {_minute(grid.start)} to {_minute(grid.end)} UTC")
         return span(*within) if within[0] < within[1] else span(*default)
 
     def day(self, name: str, default: str) -> str:
@@ -119,10 +123,10 @@ class Address:
         try:
             time = a_time(value, name)
         except ValueError as error:
-            self.said.append(str(error))
+            self.wrong.append(str(error))
             return default
         if time.year != 2016:
-            self.said.append(f"{name}={_short(value)}: days of any year are written as days of 2016")
+            self.wrong.append(f"{name}={_short(value)}: days of any year are written as days of 2016")
             return default
         return f"{time:%Y-%m-%d}"
 

@@ -29,8 +29,8 @@ def explore_csv() -> flask.Response:
     query = {name: found if len(found) > 1 else found[0] for name, found in flask.request.args.lists()}
     address = Address(query, [*PERIOD, "model"])
     view, choice = address.period(data.grid, days=14), address.model(snapshot)
-    if address.said:
-        return _refusal(404 if address.missing else 400, "; ".join(address.said))
+    if said := address.wrong + address.changed:
+        return _refusal(404 if address.missing else 400, "; ".join(said))
     key = snapshot.key(choice)
     made = live.predictions(snapshot, key) if key else None
     if made is None:

@@ -157,14 +157,16 @@ def light(status: Status | None) -> Children:
 
 def notice(address: Address, view: dict[str, str] | None = None) -> Children:
     """Return what of the page's address could not be taken, and what is shown instead; nothing if all of it could."""
-    if not address.said:
+    if not address.wrong and not address.changed:
         return None
-    shown = "the page's default for it"
-    if view and any(text.startswith(PERIOD) for text in address.said):
+    shown = "the page's default"
+    if view and any(text.startswith(PERIOD) for text in address.wrong):
         first, last = period_of(view)
         shown = f"{theme.when(first)} to {theme.when(last)}"
-    text = f"{'; '.join(address.said)}: shown is {shown}."
-    return dmc.Alert(text, title="The address could not be taken as it is", color="yellow", id="address-notice")
+    said = [f"{'; '.join(address.wrong)}: shown is {shown}"] if address.wrong else []
+    text = "; ".join(said + address.changed)
+    title = "The address could not be taken as it is"
+    return dmc.Alert(f"{text}.", title=title, color="yellow", id="address-notice")
 
 
 def note(text: Children) -> dmc.Text:

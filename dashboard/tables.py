@@ -10,7 +10,7 @@ from mlflow.entities import Run
 import parts
 import theme
 from dsgo.models.words import why_there
-from live import Snapshot
+from live import Snapshot, has_model
 
 LOOK = {
     "accentColor": "var(--mantine-primary-color-filled)",
@@ -74,9 +74,9 @@ def runs_grid(runs: Sequence[Run], name: str, label: str) -> html.Div:
     """Return every run: what, when, how long, hold-out metrics, a link to it."""
     columns: list[dict[str, Any]] = [
         link("run", "Run"),
+        *[number(name, name.replace("_", " "), 3, HINTS.get(name, "")) for name in METRICS],
         {"field": "started", "headerName": "Started (UTC)"},
         number("seconds", "Seconds", 0),
-        *[number(name, name.replace("_", " "), 3, HINTS.get(name, "")) for name in METRICS],
         {"field": "params", "headerName": "Parameters", "tooltipField": "params", "maxWidth": 320},
     ]
     rows = [
@@ -86,7 +86,7 @@ def runs_grid(runs: Sequence[Run], name: str, label: str) -> html.Div:
             "seconds": (run.info.end_time - run.info.start_time) / 1000,
             "params": ", ".join(f"{key}={value}" for key, value in sorted(run.data.params.items()) if value),
         }
-        | {name: run.data.metrics.get(name) for name in METRICS}
+        | {name: run.data.metrics.get(name) if has_model(run) else None for name in METRICS}
         for run in runs
     ]
     return grid(name, columns, rows, label)

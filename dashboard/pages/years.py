@@ -35,7 +35,7 @@ def layout(**query: str) -> Any:
     chosen = address.several("years", known, known[-MOST:], MOST)
     window = {name: address.day(name, day) for name, day in WHOLE.items()}
     if window["from"] >= window["to"]:
-        address.said.append("from must be before to")
+        address.wrong.append("from must be before to")
         window = WHOLE
     controls = dmc.Group(
         [
