@@ -15,6 +15,8 @@ from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.runs.server import require_server
 
+UNITS = "Power and errors (mae, rmse, bias) are in GW, energy in GWh, r2 and shares between 0 and 1, times in UTC."
+_about = ""  # what the step's script says of itself
 _project_run: str | None = None  # the run that `mlflow run` began; mlflow.start_run takes the variable away
 
 
@@ -24,7 +26,8 @@ def run_step(command: click.Command) -> None:
     A mistake is a UserError, a parameter that click refuses, or a store that refuses or does not answer. Anything else
     is a fault of the code and keeps its traceback.
     """
-    global _project_run
+    global _about, _project_run
+    _about = (command.callback.__globals__["__doc__"] or "") if command.callback else ""
     _project_run = os.environ.get("MLFLOW_RUN_ID")
     if parent := os.environ.get("DSGO_PARENT"):  # set by the workflow
         threading.Thread(target=_end_with, args=[psutil.Process(int(parent))], daemon=True).start()
@@ -49,8 +52,12 @@ def run_step(command: click.Command) -> None:
 
 
 def start_run(step: str) -> mlflow.ActiveRun:
-    """Start the step's run, or take up the one that `mlflow run` began (its parameters are on it), under its name."""
-    return mlflow.start_run(tags={tags.STEP: step, "mlflow.runName": step})
+    """Start the step's run, or take up the one that `mlflow run` began (its parameters are on it), under its name.
+
+    Its description in MLflow's UI is the docstring of the step's script: what goes in, what comes out, how to run it.
+    """
+    about = {"mlflow.note.content": f"{_about.strip()}\n\n{UNITS}"} if _about else {}
+    return mlflow.start_run(tags={tags.STEP: step, "mlflow.runName": step} | about)
 
 
 def _fail(error: click.ClickException) -> int:

@@ -4,7 +4,7 @@ const paper = matchMedia("print");
 paper.addEventListener("change", () => {
   const width = document.querySelector("main").clientWidth;
   for (const figure of document.querySelectorAll(".js-plotly-plot")) {
-    const height = paper.matches ? 500 : 600;
+    const height = paper.matches ? 460 : 600;
     Plotly.relayout(figure, paper.matches ? { width, height } : { width: null, height, autosize: true });
   }
 });
