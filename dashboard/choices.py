@@ -12,6 +12,7 @@ from series import Grid
 
 Period = tuple[pd.Timestamp, pd.Timestamp]
 PERIOD = ("from", "to")
+YEARS = (1900, 2200)  # of times; outside them pandas does not calculate
 MOST_SAID = 40  # characters of a wrong value that are repeated
 
 
@@ -144,9 +145,12 @@ def a_time(text: str, name: str) -> pd.Timestamp:
     """
     try:
         time = pd.Timestamp(datetime.fromisoformat(re.sub(r"(T\S+) (\d\d:?\d\d)$", r"\1+\2", text)))
-        return time.tz_localize("UTC") if time.tz is None else time.tz_convert("UTC")
+        time = time.tz_localize("UTC") if time.tz is None else time.tz_convert("UTC")
+        if YEARS[0] <= time.year <= YEARS[1]:
+            return time
     except (ValueError, OverflowError):
-        raise ValueError(f"{name}={_short(text)} is no time; write it like 2016-01-31 or 2016-01-31T18:00Z") from None
+        pass
+    raise ValueError(f"{name}={_short(text)} is no time; write it like 2016-01-31 or 2016-01-31T18:00Z")
 
 
 def span(first: pd.Timestamp, last: pd.Timestamp) -> dict[str, str]:

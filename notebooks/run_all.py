@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 import nbformat
 
-from dsgo.base.errors import UserError
 from dsgo.base.notebook import execute
 from dsgo.base.processes import interruptible
 from dsgo.models import registry
@@ -37,10 +36,9 @@ NOTEBOOKS = [
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=ROOT / "build" / "notebooks")
 def main(out: Path) -> None:
     """Execute each, one after the other; the first that fails ends it."""
-    require_tracking()
-    if registry.production() is None:
-        raise UserError("no model is in Production there: run the workflow first, `dsgo demo` or `mlflow run .`")
     with interruptible(), tempfile.TemporaryDirectory(prefix="dsgo-") as scratch:
+        require_tracking()
+        registry.require_production()
         for name in NOTEBOOKS:
             click.echo(f"{name:45}", nl=False)
             begun = time.monotonic()

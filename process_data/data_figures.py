@@ -1,8 +1,7 @@
-"""Figures of a dataset: one interactive HTML page (plotly) and two PNGs (matplotlib)."""
+"""Figures of a dataset: one interactive HTML page (plotly) and one PNG (matplotlib)."""
 
 from html import escape
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
@@ -10,6 +9,7 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from dsgo.base.colours import COLOURS
+from dsgo.data.quality import MENDED
 from dsgo.data.rolling import rolling_week
 from dsgo.data.schema import TARGETS, TIME, WEATHER
 
@@ -76,6 +76,7 @@ def _heat_map(dataset: pd.DataFrame) -> go.Figure:
 
 def _dirt(dirt: pd.DataFrame, hours: pd.DatetimeIndex) -> go.Figure:
     figure = go.Figure(layout={"height": 360})
+    dirt = dirt[~dirt["kind"].isin(MENDED)]
     for kind, rows in dirt.groupby("kind", sort=False):
         at = rows.drop_duplicates([TIME, "column"])
         figure.add_scatter(
@@ -115,19 +116,6 @@ def scatter_matrix(dataset: pd.DataFrame) -> Figure:
             if column == 0:
                 axes.set_ylabel(f"{y.removesuffix('_GW')}, {UNITS[y]}")
     figure.suptitle(f"{len(dots):,} random hours, each column against each{_note(dataset)}")
-    return figure
-
-
-def heat_map(dataset: pd.DataFrame) -> Figure:
-    """Return the mean power by hour and month, for a look without opening the page."""
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    for axes, target in zip(figure.subplots(1, 2), TARGETS, strict=True):
-        image = axes.imshow(
-            _by_hour_and_month(dataset[target]), aspect="auto", cmap="cividis", extent=(-0.5, 23.5, 12.5, 0.5)
-        )
-        axes.set(title=NAMES[target], xlabel="hour of day, UTC", ylabel="month", yticks=np.arange(1, 13))
-        figure.colorbar(image, ax=axes, label="GW")
-    figure.suptitle(f"Mean power by hour and month{_note(dataset)}")
     return figure
 
 

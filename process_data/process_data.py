@@ -67,7 +67,6 @@ def log(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex, abou
     report = json.dumps(about | quality.report(hours, dirt), indent=2)
     (folder / "dataset/quality.json").write_text(report, encoding="utf-8")
     (folder / "figures/data.html").write_text(data_figures.page(dataset, dirt, hours), encoding="utf-8")
-    data_figures.heat_map(dataset).savefig(folder / "figures/heat_map.png")
     data_figures.scatter_matrix(dataset).savefig(folder / "figures/scatter_matrix.png")
 
     mlflow.log_artifacts(str(folder))

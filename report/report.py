@@ -51,8 +51,7 @@ def main(data: str, week: str, uri: str, name: str, author: str, out: str) -> No
         power = pd.DataFrame(model.predict(model_input(dataset.frame)))
         hours = dataset.frame.assign(**dict(zip(numbers.PREDICTED, power[TARGETS].to_numpy("float64").T, strict=True)))
 
-        simulated = bool(dataset.frame.attrs.get("simulated"))
-        about = {"place": name or find_place(dataset), "simulated": simulated}
+        about = {"place": name or find_place(dataset), "simulated": dataset.simulated}
         about |= {"model": about_model, "quality": find_quality(dataset.run_id), "author": author}
         about |= {"data": dataset.uri, "prepared": datetime.now(UTC).isoformat()}
         folder = write(hours, about, start, Path(scratch))

@@ -1,6 +1,7 @@
 """Fixtures that all tests share: the real data, and both stores running on free ports."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from dsgo.base.places import ROOT
 from ftp_server import Server
 from shared import SHARED_DATA, new_stores
 
+# A script's `make test &` has Ctrl-C ignored, and children inherit that: those that tests send it must hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # in every child process too
 
 # Minutes each: begun first, so that the other process has something left to do meanwhile.
@@ -61,9 +64,18 @@ def tracking(stores, monkeypatch):
 
 @pytest.fixture(scope="session")
 def small_dataset():
-    """A dataset that holds the contract and fits in two calendar years of every sixth day: quick to train on."""
+    """A dataset that holds the contract: every sixth day of two calendar years and the last one, quick to train on."""
     hours = pd.date_range("2015-01-01", "2016-12-31 23:00", freq="h", tz="UTC", name="utc_timestamp")
-    hours = hours[hours.day_of_year % 6 == 1]
+    return simulated(hours[(hours.day_of_year % 6 == 1) | (hours >= "2016-12-31")])
+
+
+@pytest.fixture(scope="session")
+def two_years():
+    """Every hour of 2015 and 2016, made as `small_dataset`: long enough for the gate."""
+    return simulated(pd.date_range("2015-01-01", "2016-12-31 23:00", freq="h", tz="UTC", name="utc_timestamp"))
+
+
+def simulated(hours):
     rng = np.random.default_rng(7)
     sun = np.clip(np.sin((hours.hour - 6) / 12 * np.pi), 0, None) * rng.uniform(0.3, 1, len(hours))
     wind = rng.weibull(2, len(hours)) * 5
@@ -88,7 +100,9 @@ def small_dataset():
 def mlflow_run(stores):
     """A function that runs `mlflow run PROJECT -P name=value ...` on the running stores, as a user types it."""
 
-    def run(project, entry="main", experiment="test", env_manager="local", tracking_uri=stores.tracking_uri, **params):
+    def run(
+        project, /, entry="main", experiment="test", env_manager="local", tracking_uri=stores.tracking_uri, **params
+    ):
         command = [sys.executable, "-m", "mlflow", "run", str(project), "-e", entry, "--experiment-name", experiment]
         command += ["--env-manager", env_manager]
         for name, value in params.items():

@@ -1,4 +1,4 @@
-"""Dirt in the raw data: found, counted, dated and set aside in the open, never mended."""
+"""Dirt in the raw data: found, counted, dated; set aside in the open, or mended where there is only one way."""
 
 from typing import Any
 
@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 
 from dsgo.base.errors import UserError
-from dsgo.data.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER
+from dsgo.data.schema import CAPACITY, COLUMNS, LIMITS, NOISE, TARGETS, TIME, WEATHER
 
 TOLERANCE = 1.05  # power may exceed the installed capacity by 5%: capacity is known by the day or the year only
 MOST_LOST = 0.05  # share of the period's hours that may be missing or set aside
-SET_ASIDE = ["not a number", "negative", "above capacity"]  # kinds of dirt that make a row impossible
+MENDED = ["noise", "bridged"]  # below 0 by so little that it counts as 0; capacity between two that are known
+SET_ASIDE = ["not a number", "negative", "impossible", "above capacity"]  # kinds of dirt that make a row impossible
 
 
 def clean(
@@ -19,9 +20,10 @@ def clean(
     """Join the raw parts into a frame with the columns of schema.py; return (dataset, dirt).
 
     `power` and `weather` are as `dsgo.data.opsd.read_raw` gives them, `capacity` is in GW. Of a doubled hour the first
-    row is kept; an hour without power or weather stays missing; a row with an impossible value is set aside. The dirt
-    has a row for each finding: utc_timestamp, kind ("doubled", "missing" or one of SET_ASIDE) and column (of a doubled
-    hour the part, "power" or "weather"). Raises UserError where power is far above capacity (a wrong unit) or where
+    row is kept; an hour without power or weather stays missing; a row with an impossible value is set aside; noise
+    around zero (schema.py) counts as 0; a gap of a capacity gets a line between its ends. The dirt has a row for each
+    finding: utc_timestamp, kind ("doubled", "missing", one of MENDED or of SET_ASIDE) and column (of a doubled hour the
+    part, "power" or "weather"). Raises UserError where power is far above capacity (a wrong unit) or where
     more than 5% of `hours` are lost, that is missing or set aside.
     """
     parts = {"power": power[TARGETS], "weather": weather[WEATHER]}
@@ -33,20 +35,31 @@ def clean(
         found.append(_findings(hours[table[column].isna()], "missing", column))
         found.append(_findings(hours[np.isinf(table[column])], "not a number", column))
     table = table.replace(np.inf, np.nan)
-    for column in [name for name in TARGETS + WEATHER if name != "temperature"]:
-        found.append(_findings(hours[table[column] < 0], "negative", column))
+    for column, least in NOISE.items():
+        noise = (table[column] < 0) & (table[column] >= -least)
+        found.append(_findings(hours[noise], "noise", column))
+        table[column] = table[column].mask(noise, 0.0)
+    for column in CAPACITY:
+        gap = table[column].isna() & table[TARGETS + WEATHER].notna().all(axis=1)
+        found.append(_findings(hours[gap], "bridged", column))
+        table[column] = table[column].interpolate("time", limit_direction="both")
+    for column in TARGETS + WEATHER:
+        (low, high), below = LIMITS[column], "negative" if LIMITS[column][0] == 0 else "impossible"
+        found.append(_findings(hours[table[column] < low], below, column))
+        found.append(_findings(hours[table[column] > high], "impossible", column))
     for target, installed in zip(TARGETS, CAPACITY, strict=True):
         _check_unit(table, target, installed)
         found.append(_findings(hours[table[target] > TOLERANCE * table[installed]], "above capacity", target))
 
     dirt = pd.concat(found, ignore_index=True)
-    lost = hours.isin(dirt.loc[dirt["kind"] != "doubled", TIME])
+    lost = hours.isin(dirt.loc[dirt["kind"].isin(["missing", *SET_ASIDE]), TIME])
     if lost.mean() > MOST_LOST:
-        counts = (dirt["kind"] + " " + dirt["column"]).value_counts().head(3)
+        reasons = dirt[dirt["kind"].isin(["missing", *SET_ASIDE])]
+        counts = (reasons["kind"] + " " + reasons["column"]).value_counts().head(3)
         worst = ", ".join(f"{what} {count:,}" for what, count in counts.items())
         raise UserError(
             f"{lost.mean():.1%} of the {len(hours):,} hours from {hours[0]:%Y-%m-%d} to {hours[-1]:%Y-%m-%d} are lost, "
-            f"more than {MOST_LOST:.0%}: {worst}; choose a start and an end that the data covers, or mend the raw files"
+            f"more than {MOST_LOST:.0%}: {worst}; {_years(hours, lost)}, or mend the raw files"
         )
     return table[~lost], dirt
 
@@ -57,7 +70,7 @@ def report(hours: pd.DatetimeIndex, dirt: pd.DataFrame) -> dict[str, Any]:
     Dates are ISO 8601: an hour, or "first/last" for hours in a row.
     """
     kinds = {}
-    for kind in ["doubled", "missing", *SET_ASIDE]:
+    for kind in ["doubled", "missing", *SET_ASIDE, *MENDED]:
         rows = dirt[dirt["kind"] == kind]
         at = pd.DatetimeIndex(rows[TIME].drop_duplicates().sort_values())
         kinds[kind] = {"hours": len(at), "by_column": rows["column"].value_counts().to_dict(), "dates": _ranges(at)}
@@ -93,6 +106,15 @@ def _check_unit(table: pd.DataFrame, target: str, installed: str) -> None:
             f"{target.removesuffix('_GW')} power is typically {running[target] * 1000:,.0f} MW where "
             f"{running[installed] * 1000:,.0f} MW are installed: is it in kW? The raw files must be in MW"
         )
+
+
+def _years(hours: pd.DatetimeIndex, lost: np.ndarray) -> str:
+    """Return which years of the period would work, for a message."""
+    share = pd.Series(lost, hours).groupby(hours.year).mean()
+    years = [str(year) for year in share.index[share <= MOST_LOST]]
+    if not years:
+        return "no year of them has enough hours: choose a start and an end that the data covers"
+    return f"years that have enough hours: {', '.join(years)}: choose start and end so"
 
 
 def _ranges(at: pd.DatetimeIndex) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dsgo.models.registry import Entry
+from dsgo.models.production import Entry
 
 
 def why_there(history: Sequence[Entry], entry: Entry) -> tuple[str, str]:

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from distributed import Client, LocalCluster, get_worker
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -28,6 +27,7 @@ from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.base.network import LOOPBACK
 from dsgo.base.processes import APART, kill_tree
+from dsgo.workflow import tls
 from dsgo.workflow.project import Source
 
 HEARTBEAT_SECONDS = 5
@@ -44,7 +44,6 @@ class Setting:
     """What all jobs of one workflow have in common."""
 
     source: Source
-    env_manager: str  # local or uv
     tracking_uri: str
     experiment_id: str
     parent_id: str  # the workflow's run
@@ -83,10 +82,12 @@ def connect(scheduler: str, most: int, with_git: bool) -> Iterator[Client]:
     for name in ("distributed", "distributed.client"):  # what matters of a lost connection, the driver says
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler:
+        tls.require_certificates(scheduler)
         try:
             client = Client(scheduler, timeout=CONNECT_SECONDS)
         except (OSError, ValueError) as error:
-            raise UserError(f"scheduler={scheduler}: no Dask scheduler answers there ({error})") from None
+            what = "its certificate and ours do not fit" if tls.is_refusal(error) else "no Dask scheduler answers there"
+            raise UserError(f"scheduler={scheduler}: {what} ({error})") from None
         with client:
             _check_workers(client, scheduler, with_git)
             yield client
@@ -173,8 +174,6 @@ def _run(job: Job, root: Path, run_id: str, client: MlflowClient, log: Path, cor
     """Run the step's command to its end and return None, or one line that says why it failed or was ended."""
     folder = root / job.project
     command = load_project(str(folder)).get_entry_point(job.entry).compute_command(job.params, None)
-    if job.setting.env_manager == "uv" and job.project != ".":
-        command = _in_environment(folder, command)
     with log.open("wb") as file:
         process = subprocess.Popen(
             command,
@@ -226,12 +225,3 @@ def _environment(job: Job, run_id: str, cores: int) -> dict[str, str]:
         "DSGO_PARENT": str(os.getpid()),
         **dict.fromkeys(threads, str(cores)),
     }
-
-
-def _in_environment(folder: Path, command: str) -> str:
-    """Return the command in an isolated environment of the step's requirements.
-
-    uv keeps it, builds it whole or not at all, and lets one of two builders at the same time wait.
-    """
-    python = yaml.safe_load((folder / "python_env.yaml").read_text(encoding="utf-8"))["python"]
-    return f"uv run --quiet --no-project --isolated --python {python} --with-requirements requirements.txt -- {command}"

@@ -27,11 +27,13 @@ class Step:
     entry: str = "main"
     trainer: bool = False  # one of those that the workflow's parameter `models` chooses from
     useless: Callable[[], str] | None = None  # asked when its turn has come: why it has no use now; "": it has
+    state: Callable[[], dict[str, str]] | None = None  # asked then too: parts of its key that no step before it made
+    changes_state: bool = False  # its own work may change that state: then what it leaves is what it is known by
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A step with all that is known beforehand: its full parameters as templates, and the parts of its key."""
+    """A step with all that is known of it: its full parameters as templates, and the parts of its key."""
 
     step: Step
     params: dict[str, str]
@@ -41,6 +43,10 @@ class Planned:
     def key(self) -> str:
         """The key of the step's work."""
         return keys.key(self.parts)
+
+    def now(self) -> "Planned":
+        """Return it with the state that it depends on as that is at this moment, among the parts of its key."""
+        return replace(self, parts=self.parts | self.step.state()) if self.step.state else self
 
 
 def choose(steps: list[Step], models: str) -> list[Step]:
@@ -75,9 +81,8 @@ def plan(
     """Return the steps with their keys. Nothing is run and no server asked.
 
     `values` are the workflow's parameters, `own` those given to single steps, as in {"rf": {"max_depth": "12"}};
-    `requirements` is the digest of those of the whole, empty where each step has an environment of its own; `content`
-    has what a value counts as in a key, where that is not the value itself. Raises UserError for a step or a parameter
-    that does not exist.
+    `requirements` is the digest of those of the whole; `content` has what a value counts as in a key, where that is not
+    the value itself. Raises UserError for a step or a parameter that does not exist.
     """
     if unknown := [name for name in own if name not in [step.name for step in steps]]:
         raise UserError(f"there is no step {unknown[0]!r}; there are {', '.join(step.name for step in steps)}")
@@ -92,7 +97,7 @@ def plan(
         parts = {"entry point": step.entry}
         parts |= {f"param {name}": _content(root, value.format_map(seen)) for name, value in params.items()}
         parts |= {f"after {name}": seen[name] for name in step.needs}
-        parts |= {"requirements": requirements} if requirements else {}
+        parts["requirements"] = requirements
         planned.append(Planned(step, params, parts | keys.files(root, step.project, step.entry)))
         seen = seen | {step.name: planned[-1].key}
     return planned

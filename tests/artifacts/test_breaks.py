@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from mlflow.exceptions import MlflowException
@@ -97,35 +98,6 @@ def test_upload__that_arrives_short_is_never_renamed(tmp_path, source):
         with pytest.raises(MlflowException, match="99 of 100000 bytes arrived"):
             repository(server).log_artifact(str(source))
         assert list(server.root.iterdir()) == []
-
-
-@pytest.mark.parametrize("command", ["XSHA256", "XSHA1", "XMD5", "XCRC", "HASH"])
-def test_upload__with_other_bytes_is_found_by_the_checksum_where_there_is_one(tmp_path, source, command):
-    algorithms = {"HASH": "SHA-256", "XSHA256": "SHA-256", "XSHA1": "SHA-1", "XMD5": "MD5", "XCRC": "CRC32"}
-    damages = [b"damage", b""]
-
-    def damage(self, file):
-        with open(file, "r+b") as damaged:  # noqa: PTH123
-            damaged.write(damages.pop(0))
-
-    def init(self, *args, **named):
-        FTPHandler.__init__(self, *args, **named)
-        self._extra_feats = ["HASH SHA-1;SHA-256*" if command == "HASH" else command]
-
-    def checksum(self, path):
-        digest = transfer.CHECKSUMS[algorithms[command]][1]()
-        with open(path, "rb") as file:  # noqa: PTH123
-            digest.update(file.read())
-        self.respond(f"213 SHA-256 0-{len(CONTENT)} {digest.hexdigest()} {os.path.basename(path)}")  # noqa: PTH119
-
-    commands = FTPHandler.proto_cmds | {command: {"perm": "r", "auth": True, "arg": True, "help": ""}}
-    more = {"__init__": init, "proto_cmds": commands, f"ftp_{command}": checksum, "on_file_received": damage}
-    with odd_server(tmp_path / "root", **more) as server:
-        repository(server, "with space").log_artifact(str(source))
-        assert (server.root / "with space" / "a.bin").read_bytes() == CONTENT
-        assert damages == []
-        assert count(server, command) == 2
-        assert len(list((server.root / "with space").iterdir())) == 1
 
 
 def test_upload__of_a_file_that_grows_or_shrinks_is_refused(tmp_path, source, monkeypatch):
@@ -423,6 +395,38 @@ def test_connections__are_closed_at_the_end_of_the_process(tmp_path):
 
 def list_and_end(port):
     FTPArtifactRepository(f"ftp://guest:{SECRET}@127.0.0.1:{port}").list_artifacts()
+
+
+@pytest.mark.parametrize("window", ["after the first submit", "while those in hand end after one that failed"])
+def test_run_each__ctrl_c_at_any_moment_ends_what_is_in_hand(tmp_path, monkeypatch, window):
+    in_hand, told = threading.Event(), []
+
+    def work(connection, item):
+        if item == "fails":
+            in_hand.wait(20)
+            raise ftplib.error_perm("550 no")
+        in_hand.set()
+        told.append(connection.stop.wait(20))
+
+    method = "submit" if window == "after the first submit" else "shutdown"
+    original, calls = getattr(ThreadPoolExecutor, method), []
+
+    def interrupted(self, *args, **named):
+        calls.append(args)
+        if len(calls) > 1:
+            return original(self, *args, **named)
+        if method == "submit":
+            original(self, *args, **named)
+        assert in_hand.wait(20)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadPoolExecutor, method, interrupted)
+    with odd_server(tmp_path / "root") as server:
+        transfers = repository(server)._pool()
+        with pytest.raises(KeyboardInterrupt):
+            transfers.run_each("store {}", work, ["a", "fails", "b"], lambda: None)
+    assert told
+    assert all(told)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

@@ -86,6 +86,63 @@ def test_clean__stops_past_five_percent_lost(raw):
         clean(power, weather, capacity, HOURS)
 
 
+def test_clean__a_refusal_names_the_years_that_work():
+    hours = period("2013-01-01", "2015-12-31")
+    power = pd.DataFrame({"solar_GW": 5.0, "wind_GW": 7.0}, hours)
+    power.loc["2014"] = np.nan
+    weather = pd.DataFrame(dict(zip(WEATHER, [4.0, 12.0, 100.0, 90.0], strict=True)), hours)
+
+    with pytest.raises(UserError, match="years that have enough hours: 2013, 2015: choose start and end so"):
+        clean(power, weather, capacity_from_table(hours, "DE"), hours)
+
+
+def test_clean__noise_around_zero_counts_as_zero(raw):
+    power, weather, capacity = raw
+    weather.iloc[:100, 2] = -1e-9
+    weather.iloc[7, 0] = -0.01
+    power.iloc[9, 0] = -0.0004  # less than half a MW
+
+    dataset, dirt = clean(power, weather, capacity, HOURS)
+
+    assert len(dataset) == 240
+    assert (dataset.iloc[:100]["rad_horizontal"] == 0).all()
+    assert report(HOURS, dirt)["dirt"]["noise"]["by_column"] == {"rad_horizontal": 100, "windspeed": 1, "solar_GW": 1}
+    assert count(HOURS, dirt)["percent_lost"] == 0
+
+
+def test_clean__sets_weather_aside_that_is_physically_impossible(raw):
+    power, weather, capacity = raw
+    weather.iloc[1, 0], weather.iloc[2, 1], weather.iloc[3, 1], weather.iloc[4, 2] = 101.0, 285.0, -91.0, 1501.0
+
+    dataset, dirt = clean(power, weather, capacity, HOURS)
+
+    assert dataset.index.equals(HOURS.delete([1, 2, 3, 4]))
+    assert report(HOURS, dirt)["dirt"]["impossible"]["by_column"] == {
+        "temperature": 2,
+        "windspeed": 1,
+        "rad_horizontal": 1,
+    }
+
+
+@pytest.mark.parametrize("gone", [np.nan, np.inf])  # empty, or text
+def test_clean__bridges_a_gap_of_capacity_and_counts_it(raw, gone):
+    power, weather, _ = raw
+    power = power.assign(solar_capacity_GW=np.linspace(37, 38, 240), wind_capacity_GW=35.0)
+    whole = power["solar_capacity_GW"].copy()
+    power.loc[HOURS[50:74], "solar_capacity_GW"] = gone
+
+    capacity, source = installed_capacity(power, HOURS, "DK")
+    dataset, dirt = clean(power, weather, capacity, HOURS)
+
+    assert source == "columns of the raw file"
+    np.testing.assert_allclose(dataset["solar_capacity_GW"], whole)
+    assert report(HOURS, dirt)["dirt"]["bridged"] == {
+        "hours": 24,
+        "by_column": {"solar_capacity_GW": 24},
+        "dates": ["2014-06-03T02:00Z/2014-06-04T01:00Z"],
+    }
+
+
 def test_clean__power_in_kw_is_said(raw):
     power, weather, capacity = raw
     with pytest.raises(

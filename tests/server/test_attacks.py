@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="all of 127.0.0.
 
 CANARY = b"the canary outside the root"
 HOME, OTHER = "127.0.0.1", "127.0.0.3"
+LOGIN_SECONDS = 20  # that the store gives a stranger
 
 
 def snapshot(folder, without=()):
@@ -59,7 +61,7 @@ def attacked(tmp_path_factory):
     (home / "secret").mkdir()
     (home / "secret" / "canary.txt").write_bytes(CANARY)
     (home / "secret" / "unnamed-neighbour").touch()
-    server = Server(free_port(), home / "root", "--self-signed", log=home / "ftp.log").wait()
+    server = Server(free_port(), home / "root", log=home / "ftp.log", tls=True).wait()
     yield server
     server.end()
 
@@ -483,6 +485,49 @@ def test_connections__500_idle_ones_of_one_address_and_of_several_leave_room_for
         wait_until(lambda: process.num_fds() <= files)
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_connections__of_600_strangers_from_six_addresses_keep_no_user_out(serve, tls):
+    server = serve(tls=tls)
+    with contextlib.ExitStack() as stack:
+
+        def come(address):
+            stranger = stack.enter_context(socket.create_connection((HOME, server.port), 30, (address, 0)))
+            if tls:
+                stranger.sendall(b"AUTH TLS\r\n")
+
+        inside = server.connect(source="127.0.0.98")
+        for number in range(600):
+            come(f"127.0.0.{11 + number % 6}")
+        wait_until(lambda: "Too many connections" in server.log.read_text())
+        begun = time.monotonic()
+        for _ in range(3):
+            is_clean(server)
+            users = [server.connect(source="127.0.0.99") for _ in range(8)]
+            assert [ftp.nlst() for ftp in users] == [[]] * 8
+            for ftp in users:
+                ftp.close()
+            for number in range(60):  # they come again
+                come(f"127.0.0.{11 + number % 6}")
+        assert time.monotonic() - begun < LOGIN_SECONDS  # the strangers are still there
+        assert inside.nlst() == []
+        with server.connect_securely() if tls else server.connect() as ftp:
+            assert ftp.nlst() == []
+        assert len(psutil.Process(server.process.pid).net_connections()) <= 620
+    is_clean(server)
+
+
+def test_connections__of_users_are_not_ended_for_others(serve):
+    server = serve(prefix=FEW_FILES)
+    inside = []
+    with pytest.raises(ftplib.error_temp, match="421 Too many connections"):
+        inside.extend(server.connect(source=OTHER) for _ in range(20))
+    assert len(inside) >= 5
+    assert all(ftp.voidcmd("NOOP").startswith("200") for ftp in inside)
+    for ftp in inside:
+        ftp.close()
+    is_clean(server)
+
+
 # Started before the server: at most 40 open files, and no way to have more.
 FEW_FILES = (
     sys.executable,
@@ -504,7 +549,7 @@ def test_connections__are_bounded_by_the_files_that_the_system_grants(serve):
 
 
 def test_connections__half_commands_half_handshakes_and_unread_answers_are_ended(serve):
-    server = serve("--self-signed", prefix=IMPATIENT)
+    server = serve(prefix=IMPATIENT, tls=True)
     hello = b"\x16\x03\x01\x02\x00\x01"  # a TLS record that announces 512 bytes and does not bring them
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(socket.create_connection((HOME, server.port), 30, (OTHER, 0))) for _ in range(30)]
@@ -516,7 +561,7 @@ def test_connections__half_commands_half_handshakes_and_unread_answers_are_ended
 
 
 def test_data_connection__that_stalls_is_ended_plain_and_with_tls(serve):
-    server = serve("--self-signed", prefix=IMPATIENT)
+    server = serve(prefix=IMPATIENT, tls=True)
     server.root.mkdir(exist_ok=True)
     (server.root / "big").write_bytes(bytes(20_000_000))
     held = []
@@ -672,7 +717,7 @@ FUZZ_SESSIONS = 600
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_fuzzer__any_sequence_of_commands_leaves_the_store_as_it_should_be(serve, secure):
-    server = serve("--self-signed")
+    server = serve(tls=True)
     (server.root / "big").write_bytes(random.Random(1).randbytes(3_000_000))
     (server.root.parent / "secret").mkdir()
     (server.root.parent / "secret" / "canary.txt").write_bytes(CANARY)

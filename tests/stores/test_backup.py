@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 from filelock import FileLock
 
+from background import IN_BACKGROUND
 from dsgo.base.errors import UserError
 from dsgo.base.network import free_port
 from dsgo.cli import main
@@ -45,7 +46,7 @@ def make_home(home, rows=10):
     (home / "store" / "artifacts" / "empty").mkdir()
     with contextlib.closing(sqlite3.connect(home / "mlruns.db")) as database, database:
         database.execute("create table alembic_version (version_num)")
-        database.execute("insert into alembic_version values ('abc')")
+        database.execute("insert into alembic_version values ('dc11669786a5')")
         database.execute("create table runs (content blob)")
         database.executemany("insert into runs values (?)", [(bytes(10_000),)] * rows)
     return home
@@ -222,7 +223,7 @@ def test_backup__restores_every_name_and_byte_and_leaves_out_uploads_in_flight(h
         backup.back_up(home, tmp_path / "backup")
     assert sorted(path.name for path in (tmp_path / "backup").iterdir()) == ["manifest.json", "mlruns.db", "store"]
     manifest = json.loads((tmp_path / "backup" / "manifest.json").read_text())
-    assert manifest["database"]["schema_revision"] == "abc"
+    assert manifest["database"]["schema_revision"] == "dc11669786a5"
     assert manifest["versions"]["mlflow"] == mlflow.__version__
     assert manifest["empty_folders"] == ["artifacts/empty"]
     assert manifest["files"]["artifacts/-dash"] == {
@@ -480,7 +481,7 @@ def test_backup__ended_by_a_signal_leaves_nothing(tmp_path, name):
     home = small_home(tmp_path / "home")
     (home / "store" / "big").write_bytes(b"")
     os.truncate(home / "store" / "big", 20_000_000_000)  # holes: it takes no room here, and a minute to read
-    command = [sys.executable, "-m", "dsgo.cli", "backup", tmp_path / "backup", "--home", home]
+    command = [*IN_BACKGROUND, sys.executable, "-m", "dsgo.cli", "backup", tmp_path / "backup", "--home", home]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         wait_until(lambda: list(tmp_path.glob(".backup.unfinished-*/store/big")), 60)

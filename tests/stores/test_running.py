@@ -15,6 +15,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
+from background import IN_BACKGROUND
 from dsgo.base.network import free_port
 from dsgo.cli import main
 from ftp_server import SECRET, environment, wait_until
@@ -47,7 +48,7 @@ class Command:
         self.output = output
         with output.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, *map(str, arguments)],
+                [*IN_BACKGROUND, sys.executable, *map(str, arguments)],
                 env=environment(password),
                 cwd=cwd,
                 stdout=file,
@@ -207,6 +208,26 @@ def test_up__password_is_in_no_uri_log_process_list_or_database(run, tmp_path, m
     # The workshop's 12345 may be part of any number: it is looked for where a login has it.
     for secret in ([password] if password else ["guest:12345", "12345@", "PASS 12345"]) + ["a-wrong-password"]:
         assert secret.encode() not in everything
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("moment", ["up", "starting"])
+def test_up__kill_9_leaves_no_child_and_no_port_behind(run, tmp_path, moment):
+    home, ftp_port, port = tmp_path / "home", free_port(), free_port()
+    command = run(*up(home, ftp_port, port))
+    if moment == "up":
+        command.wait_for("Ctrl-C")
+    else:
+        wait_until(lambda: len(command.tree()) >= 3)
+    processes = command.tree()
+    command.process.kill()
+    command.process.wait(20)
+    assert psutil.wait_procs(processes, 10)[1] == []
+    wait_until(lambda: is_free(ftp_port) and is_free(port), 10)
+    own = [
+        process for process in psutil.process_iter(["cmdline"]) if str(home) in " ".join(process.info["cmdline"] or [])
+    ]
+    assert own == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

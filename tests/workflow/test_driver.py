@@ -1,23 +1,29 @@
 """The driver and the engine for real, on a project whose steps take a moment (tests/helpers/fake_project.py)."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import mlflow
 import psutil
 import pytest
 
+from background import IN_BACKGROUND
+from dsgo import pipeline
 from dsgo.base.errors import UserError
 from dsgo.base.network import free_port
 from dsgo.base.places import ROOT
+from dsgo.models import registry
 from dsgo.stores.running import running_stores
-from dsgo.workflow import driver, engine
+from dsgo.workflow import driver, engine, keys
 from dsgo.workflow.project import _git
 from fake_project import write_fake_project
+from gate_models import empty_registry, log_code
 
 BOUND = 90  # seconds for anything that should happen soon
 
@@ -44,7 +50,15 @@ class Workflow:
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": stores.tracking_uri, "MLFLOW_EXPERIMENT_NAME": name}
 
     def start(self, *arguments, project=None):
-        command = [sys.executable, "-m", "dsgo.pipeline", "--project", project or str(self.project), *arguments]
+        command = [
+            *IN_BACKGROUND,
+            sys.executable,
+            "-m",
+            "dsgo.pipeline",
+            "--project",
+            project or str(self.project),
+            *arguments,
+        ]
         return subprocess.Popen(
             command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -123,6 +137,59 @@ def test_workflow__is_a_tree_of_runs_and_a_second_one_skips_every_step(workflow)
     )
 
 
+@pytest.fixture
+def versions(home, monkeypatch):
+    """Two versions in no stage, "1" and "2", in a registry that is empty again afterwards."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", home.tracking_uri)
+    for _ in range(2):
+        registry.register(*log_code("versions"), {}, "")
+    yield
+    empty_registry()
+
+
+def ran(out):
+    """The steps that were not cached, with their last state."""
+    return {step: state for step, state in states(out).items() if state != "cached"}
+
+
+def test_workflow__a_change_of_production_runs_promote_and_report_again_and_nothing_else(workflow, versions):
+    again = {"promote": "done", "report": "done"}
+    registry.promote("1", "the first", "by hand")
+    assert workflow.run("--models", "lr")[0] == 0
+    assert ran(workflow.run("--models", "lr")[1]) == {}
+
+    registry.promote("2", "better", "by hand")
+    assert ran(workflow.run("--models", "lr")[1]) == again
+    assert ran(workflow.run("--models", "lr")[1]) == {}
+
+    registry.rollback("night values are off")  # version 1 was there before, but not since this moment
+    assert ran(workflow.run("--models", "lr")[1]) == again
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        mlflow.MlflowClient().transition_model_version_stage(registry.MODEL, "1", "Archived")
+    out = workflow.run("--models", "lr")[1]
+    assert ran(out) == {"promote": "done", "report": "skipped"}
+    assert "no version of BestModel is in Production" in out
+
+
+def test_workflow__what_promote_itself_put_into_production_does_not_make_it_run_again(workflow, versions):
+    arguments = ["--models", "lr", "--promote.do", "promote1"]
+    assert ran(workflow.run(*arguments)[1]) == dict.fromkeys(["process_data", "lr", "promote", "report"], "done")
+    assert registry.production().version == "1"
+
+    assert ran(workflow.run(*arguments)[1]) == {}
+
+    registry.promote("2", "by hand", "by hand")
+    before = json.loads(workflow.runs("promote")[0].data.tags["dsgo.key_parts"])
+    now = pipeline.in_production()
+    assert before["in Production"].startswith("version 1 since ")
+    assert now["in Production"].startswith("version 2 since ")
+    assert keys.changes(workflow.experiment, "promote", before | now) == [
+        f"in Production: {before['in Production']} -> {now['in Production']}"
+    ]
+
+
 def test_workflow__a_failed_step_skips_what_needs_it_and_shows_its_last_lines(workflow):
     code, out, err = workflow.run("--models", "lr,rf", "--rf.do", "fail")
 
@@ -195,7 +262,7 @@ def test_driver__closes_the_runs_of_a_workflow_whose_driver_was_killed(workflow,
         children.append(workflow.client.create_run(workflow.experiment, tags=tags).info.run_id)
     source = engine.Source("")
 
-    driver.close_abandoned(engine.Setting(source, "local", home.tracking_uri, workflow.experiment, "none", 1, 1))
+    driver.close_abandoned(engine.Setting(source, home.tracking_uri, workflow.experiment, "none", 1, 1))
 
     found = [workflow.client.get_run(run_id).info.status for run_id in (*parents, *children)]
     assert found == ["FAILED", "RUNNING", "FAILED", "RUNNING"]
