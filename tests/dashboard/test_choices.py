@@ -1,4 +1,4 @@
-"""A page's state from its address: what is wrong becomes the default and is said, and what is asked is never changed."""
+"""A page's state from its address: what is wrong becomes the default, and is said."""
 
 import sys
 

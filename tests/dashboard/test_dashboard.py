@@ -494,7 +494,8 @@ def test_tables__are_one_tab_stop_each_and_enter_follows_a_link(page, runs):
     assert page.js("return document.activeElement.getAttribute('role')") == "gridcell"
     page.js(
         "window.followed = []; document.addEventListener('click', (e) => {"
-        "const link = e.target.closest('a'); if (link) { window.followed.push(link.href); e.preventDefault(); } }, true)"
+        "const link = e.target.closest('a');"
+        "if (link) { window.followed.push(link.href); e.preventDefault(); } }, true)"
     )
     page.browser.switch_to.active_element.send_keys(Keys.ENTER)
     assert "/runs/" in page.wait(lambda: page.js("return window.followed[0]"))
