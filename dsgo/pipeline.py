@@ -38,14 +38,7 @@ def nothing_to_report_on() -> str:
 
 def in_production() -> dict[str, str]:
     """Return what is in Production and since when, in words: a move by hand, a promotion or a rollback changes it."""
-    there = [version.version for version in registry.versions() if version.current_stage == "Production"]
-    if len(there) > 1:
-        return {"in Production": f"versions {' and '.join(there)}"}
-    last = next(iter(registry.history()), None)
-    if last is None:
-        return {"in Production": "nothing yet"}
-    what, since = (f"version {last.version}", last.since) if there else ("nothing", last.until)
-    return {"in Production": f"{what} since {since:%Y-%m-%d %H:%M:%S} UTC" if since else what}
+    return {"in Production": registry.look().exact}
 
 
 STEPS = [

@@ -1,5 +1,6 @@
 """Figures of a dataset: one interactive HTML page (plotly) and one PNG (matplotlib)."""
 
+from collections.abc import Iterable
 from html import escape
 
 import pandas as pd
@@ -19,11 +20,12 @@ NAMES = dict(zip(TARGETS, ["solar", "wind"], strict=True))
 DOTS = 3000  # hours drawn in the scatter matrix; more only hide each other
 
 
-def page(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex) -> str:
+def page(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex, notes: Iterable[str] = ()) -> str:
     """Return an HTML page: the series with a range slider, rolling week by year, hour by month heat map, the dirt.
 
-    `dirt` is from `dsgo.data.quality.clean`, `hours` the whole period. The page needs no network: plotly.js is in it,
-    once, because MLflow's UI shows an HTML artifact by itself, where no file beside it can be reached.
+    `dirt` is from `dsgo.data.quality.clean`, `hours` the whole period, `notes` stand below the heading. The page
+    needs no network: plotly.js is in it, once, because MLflow's UI shows an HTML artifact by itself, where no file
+    beside it can be reached.
     """
     whole = dataset.reindex(hours)  # so that a missing hour is a gap, not a straight line
     figures = [_series(whole), _rolling_week(whole), _heat_map(dataset), _dirt(dirt, hours)]
@@ -32,10 +34,11 @@ def page(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex) -> 
     buttons = {"displaylogo": False, "modeBarButtonsToRemove": ["sendChartToCloud"]}
     parts = [figure.to_html(full_html=False, include_plotlyjs=False, config=buttons) for figure in figures]
     title = f"Hourly power and weather, {hours[0]:%Y-%m-%d} to {hours[-1]:%Y-%m-%d}{_note(dataset)}"
+    said = "".join(f"<p>{escape(note)}</p>" for note in notes)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<script>{get_plotlyjs()}</script></head>"
-        f'<body style="font-family: sans-serif"><h1>{escape(title)}</h1>{"".join(parts)}</body></html>'
+        f'<body style="font-family: sans-serif"><h1>{escape(title)}</h1>{said}{"".join(parts)}</body></html>'
     )
 
 

@@ -7,6 +7,7 @@ file, also in a gzip or zip).
 import click
 
 from dsgo.base.errors import UserError
+from dsgo.data import clock
 from dsgo.data.dataset import fetch_dataset, read_dataset
 from dsgo.runs import options
 from dsgo.runs.step import run_step, start_run
@@ -24,6 +25,8 @@ def main(data: str) -> None:
             ways = f"{len(lines)} way{'s' * (len(lines) > 1)}"
             raise UserError(f"{data or 'the dataset'} breaks the contract in {ways}, listed above")
         click.echo(f"OK: {len(frame):,} rows")
+        if line := clock.report(frame, {})["line"]:
+            click.echo(f"Note: {line}")
 
 
 if __name__ == "__main__":

@@ -61,8 +61,8 @@ def main(data: str, split: str, seed: int, **lists: list[int]) -> None:
                     [pool.submit(fit_forest, hours, seed, n_jobs=1, **params) for hours in (train, dataset.frame)]
                     for params in combinations
                 ]
-                # Logged one after another: what it parses of Python must not be parsed in two threads at once, or Python
-                # before 3.11.8 and 3.12.2 may end in a SystemError (CPython issue 106905).
+                # Logged one after another: what it parses of Python must not be parsed in two threads at once, or
+                # Python before 3.11.8 and 3.12.2 may end in a SystemError (CPython issue 106905).
                 for params in combinations:
                     judged, serving = (fit.result() for fit in fits.pop(0))
                     name = " ".join(f"{key}={value}" for key, value in params.items())

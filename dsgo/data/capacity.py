@@ -5,6 +5,7 @@ import pandas as pd
 
 from dsgo.base.errors import UserError
 from dsgo.data.schema import CAPACITY, CAPACITY_AT_YEAR_END, MOST_GW, TARGETS
+from dsgo.data.suspects import jumps
 
 BRIDGED = 31 * 24  # hours in a row that may be missing of a quantity that changes so slowly
 FALL = 0.10  # a fleet grows; what its capacity may fall below its peak, for corrections and plants taken down
@@ -15,8 +16,9 @@ def installed_capacity(power: pd.DataFrame, hours: pd.DatetimeIndex, country: st
 
     The rule: the raw columns (in `power`, see `dsgo.data.opsd.read_raw`) are believed if in every hour that has power
     each is above 0 and below 1000 GW, or missing (no number) for at most 31 days in a row, and if neither ever falls by
-    more than 10% below its peak so far. What is missing is NaN (`dsgo.data.quality.clean` bridges it). Otherwise the
-    table serves, which covers Germany from 2013 to 2016, and the line says why. Raises UserError where neither serves.
+    more than 10% below its peak so far or jumps by more than 20% within an hour. What is missing is NaN
+    (`dsgo.data.quality.clean` bridges it). Otherwise the table serves, which covers Germany from 2013 to 2016, and the
+    line says why. Raises UserError where neither serves.
     """
     doubt = _doubt(power)
     if doubt is None:
@@ -65,4 +67,7 @@ def _doubt(power: pd.DataFrame) -> str | None:
             return f"the raw {name.removesuffix('_GW')} is missing or impossible in {unknown.mean():.1%} of the hours"
         if (fall := (1 - capacity / capacity.cummax()).max()) > FALL:
             return f"the raw {name.removesuffix('_GW')} falls by {fall:.0%}, which no fleet does"
+        for time, _, before, after in jumps(capacity.to_frame()).itertuples():
+            change = f"jumps from {before * 1000:,.0f} to {after * 1000:,.0f} MW at {time:%Y-%m-%dT%H:%MZ}"
+            return f"the raw {name.removesuffix('_GW')} {change}, which no fleet does"
     return None

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from dsgo.data import suspects
 from dsgo.data.columns import typed
 from dsgo.data.findings import Findings, Rows
 from dsgo.data.quality import TOLERANCE
@@ -27,7 +28,7 @@ def check(frame: pd.DataFrame, found: Findings, numbers: np.ndarray) -> None:
 
     The contract: `utc_timestamp` on the hour, unique, increasing; every column there and in no row empty; weather and
     capacity within what is physically possible (LIMITS of schema.py); power not negative and at most 5% above capacity
-    (and so not in MW or kW).
+    (and so not in MW or kW); no value that stands still, no other unit, no jump of capacity (`dsgo.data.suspects`).
     """
     times = pd.DatetimeIndex(frame.index)
     rows = Rows(numbers, times)
@@ -53,6 +54,8 @@ def check(frame: pd.DataFrame, found: Findings, numbers: np.ndarray) -> None:
             most = frame[installed].to_numpy() if installed in frame else np.full(len(frame), MOST_GW)
             above = np.isfinite(frame[target].to_numpy()) & (frame[target].to_numpy() > TOLERANCE * most)
             found.add(target, "is above capacity in GW", above, frame[target], rows)
+    for name, what in suspects.suspicions(frame):
+        found.add_column(name, what)
 
 
 def check_limits(frame: pd.DataFrame, found: Findings, rows: Rows) -> None:

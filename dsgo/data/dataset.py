@@ -12,7 +12,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from dsgo.base import tags
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, reason
 from dsgo.base.places import ROOT
 from dsgo.data.contract import check
 from dsgo.data.findings import Findings
@@ -101,7 +101,7 @@ def fetch_dataset(data: str) -> Iterator[Path]:
             path = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
         except (MlflowException, OSError) as error:
             what = f"run {run_id} has no dataset" if run_id else f"nothing can be downloaded from {uri}"
-            raise UserError(f"{what}: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{what}: {reason(error)}") from error
         if path.is_dir():
             path /= Path(ARTIFACT).name
         if not path.is_file():

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, reason
 from dsgo.data.columns import to_times
 from dsgo.data.findings import Findings
 from dsgo.data.packed import unpacked
@@ -161,7 +161,7 @@ def _read(path: Path, stem: str, names: dict[str, list[str]], hours: pd.Datetime
     try:
         raw = pa.csv.read_csv(lines, convert_options=options).to_pandas()
     except pa.ArrowInvalid as error:
-        raise UserError(f"{path} is no CSV file in OPSD form: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} is no CSV file in OPSD form: {reason(error)}") from error
     found = Findings()
     times = to_times(raw[TIME], found, numbers)
     if found:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, reason
 from dsgo.data.columns import typed
 from dsgo.data.findings import Findings, Rows
 from dsgo.data.packed import unpacked
@@ -126,8 +126,7 @@ def open_table(path: Path) -> Iterator[Table]:
                 file.seek(0)
                 yield Table(file, path)
         except (pa.ArrowException, UnicodeError) as error:
-            what = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-            raise UserError(f"{path} is no parquet or CSV file: {what}") from error
+            raise UserError(f"{path} is no parquet or CSV file: {reason(error)}") from error
 
 
 def read(path: Path, names: list[str]) -> tuple[pd.DataFrame, Findings, np.ndarray]:

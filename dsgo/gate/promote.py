@@ -49,7 +49,7 @@ def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
         mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: bool(simulated)})
 
         production = registry.production()
-        to_beat = production or last_in_production()
+        to_beat = registry.incumbent()
         incumbent = observe_incumbent(to_beat, to_beat is production, test) if to_beat else None
         hold_out = HoldOut.of(train, test)
         seen = [observe_candidate(run, hold_out) for run in runs]
@@ -72,15 +72,8 @@ def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
             version, conclusion = "none", f"no candidate passes, nothing changes. {'. '.join(failed)}"
         mlflow.set_tags({tags.PROMOTED_VERSION: version, tags.CONCLUSION: conclusion[:5000]})
         if not passing and production is None and to == "Production":
-            back = f" (`dsgo promote {to_beat.version}` puts the last one back)" if to_beat else ""
-            raise UserError(f"nothing is in Production{back}: {conclusion}")
+            raise UserError(f"{registry.look().said}. The gate: {conclusion}")
     print(conclusion)
-
-
-def last_in_production() -> registry.ModelVersion | None:
-    """Return the version that was in Production last and is still registered; None where none was."""
-    known = {version.version: version for version in registry.versions()}
-    return next((known[entry.version] for entry in registry.history() if entry.version in known), None)
 
 
 def against(candidate: Evidence, incumbent: Incumbent | None, test: pd.DataFrame, metric: str) -> str:

@@ -29,6 +29,8 @@ raw = _all(
     click.option("--start", default="2013-01-01", help="First day (UTC)."),
     click.option("--end", default="2016-12-31", help="Last day (UTC)."),
     click.option("--country", default="DE", help="Two letters, as the raw columns begin."),
+    click.option("--weather-late", default="0/0", help="Hours the weather's stamps are late in winter/summer."),
+    click.option("--power-late", default="0/0", help="The same of power; local time taken for UTC is 1/2 in Germany."),
 )
 gate = _all(
     click.option("--to", type=click.Choice(["Production", "Staging", "none"]), default="Production", show_default=True),

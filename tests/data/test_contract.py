@@ -13,7 +13,8 @@ HOURS = period("2014-06-01", "2014-06-10")
 
 @pytest.fixture
 def dataset():
-    return pd.DataFrame(dict(zip(COLUMNS, [5.0, 7.0, 4.0, -2.0, 100.0, 90.0, 37.0, 35.0], strict=True)), HOURS)
+    moves = np.arange(len(HOURS))[:, None] / 1e6  # a value that stands still breaks the contract
+    return pd.DataFrame(np.array([5.0, 7.0, 4.0, -2.0, 100.0, 90.0, 37.0, 35.0]) + moves, HOURS, COLUMNS)
 
 
 def test_violations__none_in_a_good_dataset_however_it_is_stored(dataset, tmp_path):

@@ -72,7 +72,7 @@ SAME = {
     "+0000": csv(form="%Y-%m-%dT%H:%M:%S+0000"),
     "as pandas writes an index": WANTED.to_csv().encode(),
     "two offsets, as with daylight saving": BERLIN.to_csv().encode(),
-    "offsets of several forms in one file": written([f"{at}{('Z', '+00', '+0000')[i % 3]}" for i, at in enumerate(ISO)]),
+    "several offsets in one file": written([f"{at}{('Z', '+00', '+0000')[i % 3]}" for i, at in enumerate(ISO)]),
     "UTC in letters": written([f"{at} UTC" for at in ISO]),
     "a space before the offset": written([f"{at} +00:00" for at in ISO]),
     "small letters": written([f"{at}z".lower() for at in ISO]),

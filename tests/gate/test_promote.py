@@ -144,7 +144,7 @@ def test_promote__a_random_split_saw_the_hold_out(gate):
     done = gate("random")
 
     assert done.exit_code == 2
-    assert "Error: nothing is in Production: no candidate passes, nothing changes" in done.output
+    assert ". The gate: no candidate passes, nothing changes" in done.output
     assert "random: last hour it learned from is 2016-12-" in last_run().data.tags["dsgo.conclusion"]
     assert registry.versions() == []
 
@@ -410,9 +410,7 @@ def test_promote__with_nothing_in_production_the_last_one_must_be_reached(gate):
     done = gate("worse")
 
     assert done.exit_code == 2
-    assert (
-        "Error: nothing is in Production (`dsgo promote 1` puts the last one back): no candidate passes" in done.output
-    )
+    assert "the last was version 1: `dsgo promote 1` puts it back. The gate: no candidate passes" in done.output
     assert "as version 1, the last in Production" in done.output
     assert registry.production() is None
 

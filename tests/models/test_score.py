@@ -100,7 +100,7 @@ def test_score__without_a_production_version_says_what_to_do(tracking, weather, 
     done = CliRunner().invoke(main, ["score", str(tmp_path / "in.csv"), str(tmp_path / "out.parquet")])
 
     assert done.exit_code == 2
-    assert "no version of BestModel is in Production: promote one, or name a model with --model" in done.output
+    assert "was in Production yet: the workflow promotes one" in done.output
 
 
 @pytest.mark.parametrize(

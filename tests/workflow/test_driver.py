@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,11 +103,12 @@ def workflow(home, project, request):
 
 def states(out):
     """The last state of each step that the log shows."""
-    return {line.split()[0]: line.split()[1] for line in out.splitlines() if len(line.split()) > 1}
+    shown = "waiting|running|done|cached|failed|skipped"
+    return dict(re.findall(rf"^(\w+) +({shown})\b", out, re.MULTILINE))
 
 
 def test_workflow__is_a_tree_of_runs_and_a_second_one_skips_every_step(workflow):
-    code, out, err = workflow.run("--models", "lr,rf")
+    code, out, err = workflow.run("--to", "none", "--models", "lr,rf")
     assert code == 0, err
     done = {"process_data": "done", "lr": "done", "rf": "done", "promote": "done", "report": "skipped"}
     assert states(out).items() >= done.items()
@@ -117,12 +119,12 @@ def test_workflow__is_a_tree_of_runs_and_a_second_one_skips_every_step(workflow)
     assert ids["lr"].data.params["data"] == ids["process_data"].info.run_id
     assert set(ids["promote"].data.params["run_ids"].split(",")) == {ids["lr"].info.run_id, ids["rf"].info.run_id}
 
-    code, out, err = workflow.run("--models", "lr,rf")
+    code, out, err = workflow.run("--to", "none", "--models", "lr,rf")
     assert code == 0, err
     assert {state for step, state in states(out).items() if step in ids} == {"cached"}
     assert all(len(workflow.runs(step)) == 1 for step in ids)
 
-    code, out, err = workflow.run("--models", "lr,rf", "--rf.do", "again")
+    code, out, err = workflow.run("--to", "none", "--models", "lr,rf", "--rf.do", "again")
     assert code == 0, err
     assert {step: states(out)[step] for step in ids} == {
         "process_data": "cached",
@@ -131,7 +133,7 @@ def test_workflow__is_a_tree_of_runs_and_a_second_one_skips_every_step(workflow)
         "promote": "done",
     }
 
-    code, out, err = workflow.run("--models", "lr", "--cache", "false")
+    code, out, err = workflow.run("--to", "none", "--models", "lr", "--cache", "false")
     assert {step: states(out)[step] for step in ("process_data", "lr", "promote")} == dict.fromkeys(
         ("process_data", "lr", "promote"), "done"
     )
@@ -149,7 +151,8 @@ def versions(home, monkeypatch):
 
 def ran(out):
     """The steps that were not cached, with their last state."""
-    return {step: state for step, state in states(out).items() if state != "cached"}
+    found = states(out)
+    return {step: found[step] for step in ("process_data", "lr", "promote", "report") if found[step] != "cached"}
 
 
 def test_workflow__a_change_of_production_runs_promote_and_report_again_and_nothing_else(workflow, versions):
@@ -168,9 +171,28 @@ def test_workflow__a_change_of_production_runs_promote_and_report_again_and_noth
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         mlflow.MlflowClient().transition_model_version_stage(registry.MODEL, "1", "Archived")
-    out = workflow.run("--models", "lr")[1]
+    code, out, err = workflow.run("--models", "lr")
     assert ran(out) == {"promote": "done", "report": "skipped"}
     assert "no version of BestModel is in Production" in out
+    assert code == 1
+    assert re.search(
+        r"^Error: nothing went to Production. no version .* `dsgo promote 1` puts it back", err, re.MULTILINE
+    )
+    assert workflow.runs("workflow")[0].info.status == "FAILED"
+
+
+def test_workflow__several_in_production_are_said_before_anything_runs(workflow, versions):
+    for version in ("1", "2"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            mlflow.MlflowClient().transition_model_version_stage(registry.MODEL, version, "Production")
+
+    code, out, err = workflow.run("--models", "lr")
+
+    assert code == 2
+    assert err.startswith("Error: BestModel has versions 2 and 1 in Production: `dsgo promote 2` keeps")
+    assert states(out) == {}
+    assert workflow.runs("process_data") == []
 
 
 def test_workflow__what_promote_itself_put_into_production_does_not_make_it_run_again(workflow, versions):

@@ -21,6 +21,8 @@ VALUES = {
     "start": "2013-01-01",
     "end": "2016-12-31",
     "country": "DE",
+    "weather_late": "0/0",
+    "power_late": "0/0",
     "models": "all",
     "to": "Production",
     "metric": "mae",
