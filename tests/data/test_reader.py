@@ -28,7 +28,8 @@ HOURS = pd.date_range("2015-10-24 20:00", periods=12, freq="h", tz="UTC", name=T
 VALUES = dict(zip(COLUMNS, [5.0, 7.0, 4.0, -2.0, 100.0, 90.0, 37.0, 35.0], strict=True))
 MOVES = [name for name in COLUMNS if name not in CAPACITY]  # what stands still would be found, too
 WANTED = pd.DataFrame(
-    {name: first + np.arange(12) * (name in MOVES) for name, first in VALUES.items()} | {"rad_diffuse": range(12)}, HOURS
+    {name: first + np.arange(12) * (name in MOVES) for name, first in VALUES.items()} | {"rad_diffuse": range(12)},
+    HOURS,
 ).astype("float64")
 BERLIN = WANTED.set_axis(HOURS.tz_convert("Europe/Berlin").rename(TIME))
 
