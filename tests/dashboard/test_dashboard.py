@@ -470,7 +470,7 @@ def test_address__that_is_no_page_is_404_with_a_way_home(page, address):
 
 def test_what_if__capacity_reaches_small_and_great_fleets_and_no_power_is_above_it(page):
     page.open("/what-if?solar_capacity_GW=0.7&wind_capacity_GW=150&rad_horizontal=800")
-    page.shows("#what-share-solar_GW", "100.0% of 0.7 GW installed: this model says")
+    page.shows("#what-share-solar_GW", "100.0% of 0.7 GW installed")
     page.shows("#what-share-wind_GW", "of 150.0 GW installed")
     gauge = "return document.querySelector('#what-gauge-solar_GW .js-plotly-plot')._fullData[0].value"
     assert page.js(gauge) == pytest.approx(0.7)
