@@ -86,8 +86,8 @@ def demo(once: bool, home: Path | None, ftp_port: int, mlflow_port: int, dashboa
 def backup(folder: Path, home: Path | None) -> None:
     """Copy runs, registry and artifacts into the new FOLDER, while the stores run or not.
 
-    Whatever a store had acknowledged before is in it; users and passwords are not. A backup that is broken off, in
-    whatever way, leaves no FOLDER.
+    Everything that a store acknowledged before is in it; users and passwords are not. A backup that does not end
+    leaves no FOLDER.
     """
     from dsgo.base.processes import interruptible
     from dsgo.stores.backup import back_up, summary
@@ -198,7 +198,7 @@ def why(step: str, params: tuple[str, ...], experiment_name: str) -> None:
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Turn what the stores answer amiss into one line, exit code 2; show no bar for each small download."""
+    """Turn an error of the stores into one line, exit code 2; show no bar for each small download."""
     from mlflow.exceptions import MlflowException
 
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

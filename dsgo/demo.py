@@ -66,7 +66,7 @@ def comparison(runs: list[Run], tracking_uri: str) -> Table:
 
 @contextmanager
 def running_dashboard(stores: Stores, port: int) -> Iterator[str]:
-    """Start the dashboard as a child process, give its address once it answers, and end it whatever happens.
+    """Start the dashboard as a child process, give its address once it answers, and always end it.
 
     Raises StoreError with its last log lines if it does not come up.
     """

@@ -13,10 +13,11 @@ import nbformat
 
 from dsgo.base.errors import UserError
 from dsgo.base.notebook import execute
-from dsgo.base.places import ROOT
 from dsgo.base.processes import interruptible
 from dsgo.models import registry
 from dsgo.runs.server import require_tracking
+
+ROOT = Path(__file__).resolve().parents[1]  # the notebooks beside this file, also in a copy of the repository
 
 NOTEBOOKS = [
     "1_starting_point/make_processed_data.ipynb",

@@ -1,6 +1,6 @@
 """What holds for every session with the artifact store before it comes to files: who comes in, and what a command is.
 
-pyftpdlib serves all sessions in one thread, so each must end in order, whatever its client sends or leaves unread.
+pyftpdlib serves all sessions in one thread, so each must end in order, for all that its client sends or leaves unread.
 """
 
 import sys
@@ -84,7 +84,7 @@ class GuardedSession(EndsInOrder, FTPHandler):
     def close(self) -> None:
         """End the session; commands that were sent ahead are not heard.
 
-        Not in the midst of an answer: the command or transfer that gives it goes on as if the session were there.
+        Not during an answer: the command or transfer that gives it goes on as if the session were there.
         """
         self.ac_in_buffer = b""
         if self._answering:

@@ -105,7 +105,6 @@ def mlflow_run(stores):
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """A headless browser (Selenium), its downloads in `browser.downloads`; the test is skipped where there is none."""
-    sys.path.append(str(ROOT / "dashboard"))
     from browser import browser as open_browser
     from browser import find_browser
 

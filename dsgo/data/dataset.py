@@ -22,7 +22,7 @@ ARTIFACT = "dataset/dataset.parquet"  # of a process_data run
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset in memory: the frame of design.md's table, where it came from, and the run that made it, if one did."""
+    """A dataset in memory: the frame (columns: schema.py), where it came from, and the run that made it, if one did."""
 
     frame: pd.DataFrame
     uri: str

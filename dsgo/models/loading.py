@@ -1,4 +1,4 @@
-"""Loading logged models safely: code from a file and data, as `dsgo.training` logs them; nothing is unpickled."""
+"""Loading logged models safely: code from a file and data, as training.py logs them; nothing is unpickled."""
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -34,7 +34,7 @@ def load_model(uri: str) -> PyFuncModel:
     model_info(uri)
     try:
         return mlflow.pyfunc.load_model(uri)
-    except Exception as error:  # whatever a foreign model's own code raises
+    except Exception as error:  # a foreign model's own code may raise anything
         raise UserError(f"the model {uri} does not load: {type(error).__name__}: {first_line(error)}") from error
 
 

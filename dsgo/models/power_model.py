@@ -29,7 +29,7 @@ class PowerModel(PythonModel):
             import keras
 
             network = keras.saving.load_model(path)
-            # One batch: `network.predict` spends 100 ms on its own machinery, whatever the number of rows.
+            # One batch: `network.predict` spends 100 ms on its own machinery, for any number of rows.
             self.estimate = lambda x: network.predict_on_batch(x.to_numpy("float32"))
         else:
             import skops.io

@@ -180,8 +180,8 @@ def _settle(version: str) -> None:
     """Make the registry agree with itself after that version's promotion: one version in Production, the alias on it.
 
     SQLite reads before it locks: of two transitions in the same few milliseconds both versions can end in Production,
-    or, each archived by the other, none. The later is kept, or `version` put back; whoever writes looks again
-    afterwards, so the last to write has seen the last state.
+    or, each archived by the other, none. The later is kept, or `version` put back; each writer looks again
+    afterwards, so the last one to write has seen the last state.
     """
     client = MlflowClient()
     for _ in range(ATTEMPTS):

@@ -46,7 +46,7 @@ def log_dataset(dataset: Dataset) -> None:
 def log_candidate(
     estimator: Any, train: pd.DataFrame, test: pd.DataFrame, dataset: Dataset, **extra_figures: Figure
 ) -> dict[str, float]:
-    """Log a fitted estimator to the active run as design.md's model, with its hold-out metrics, figures and input.
+    """Log a fitted estimator to the active run as a PowerModel, with its hold-out metrics, figures and input.
 
     `estimator` is fitted on the weather columns of `train` and predicts both targets: a scikit-learn regressor or a
     keras model. The metrics are those of the model as loaded back from its files. Returns them.

@@ -70,7 +70,7 @@ def _fail(error: click.ClickException) -> int:
 
 
 def _end_with(parent: psutil.Process) -> None:
-    """End this process when the one that started it is gone, in whatever way, so that no orphan goes on computing."""
+    """End this process when the one that started it is gone, however that ended, so no orphan goes on computing."""
     while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
         time.sleep(1)
     os._exit(143)

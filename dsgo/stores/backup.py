@@ -110,7 +110,7 @@ def restore(source: Path, home: Path) -> Manifest:
                 for path, part in parts.items():
                     (new / path).parent.mkdir(parents=True, exist_ok=True)
                     _check(source / path, part, transfer(source / path, new / path, advance))
-            put_into_place(home)  # killed before the end of this, whoever takes the lock next does it
+            put_into_place(home)  # killed before the end of this, the next process with the lock does it
     return manifest
 
 
@@ -159,7 +159,7 @@ def _copy_database(source: Path, target: Path) -> str:
         database.execute("SELECT 1 FROM sqlite_master").fetchone()
         database.backup(copy, pages=PAGES, progress=lambda *_: advance(PAGES * page))
         database.rollback()
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the source has
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, even if the source has more
     return _check_database(target)
 
 

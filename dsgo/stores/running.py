@@ -171,7 +171,7 @@ class Stores:
 def running_stores(
     home: Path = SERVER, ftp_port: int = FTP_PORT, mlflow_port: int = MLFLOW_PORT, direct: bool = False
 ) -> Iterator[Stores]:
-    """Start both stores, wait until both answer, give them, and end both whatever happens.
+    """Start both stores, wait until both answer, give them, and always end both.
 
     Raises, before anything is started, AlreadyUpError if this home's stores run already and UserError if a port is
     taken or the home cannot be used; StoreError if a store does not come up within START_SECONDS. What an earlier
@@ -194,7 +194,7 @@ def running_stores(
 
 
 def _end_leftovers(home: Path) -> None:
-    """End what stores.json names and still runs, then remove it. For whoever holds the lock."""
+    """End what stores.json names and still runs, then remove it. The caller holds the lock."""
     processes = []
     for pid, created in read_state(home).get("processes", []):
         with suppress(psutil.NoSuchProcess):

@@ -57,7 +57,7 @@ def test_locate__finds_a_relative_path_where_the_step_runs_and_where_mlflow_run_
     repository, step = tmp_path, tmp_path / "process_data"
     step.mkdir()
     (repository / "mine.csv").write_text("in the repository")
-    monkeypatch.setattr("dsgo.data.dataset.REPOSITORY", repository)
+    monkeypatch.setattr("dsgo.data.dataset.ROOT", repository)
     monkeypatch.chdir(step)
 
     assert locate("mine.csv") == (str(repository / "mine.csv"), None)

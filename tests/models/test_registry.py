@@ -1,4 +1,4 @@
-"""The registry on running stores: who is in Production, whatever breaks off and whoever else is at it."""
+"""The registry on running stores: who is in Production, also after a crash and with several at once."""
 
 import threading
 import warnings

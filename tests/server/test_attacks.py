@@ -102,7 +102,7 @@ def say(control, *commands, lines=1):
 
 
 def answer(ftp, line):
-    """Send one command as it is and return the whole answer, whatever its kind."""
+    """Send one command as it is and return the whole answer, of any kind."""
     ftp.sock.sendall((line.encode() if isinstance(line, str) else line) + b"\r\n")
     return ftp.getmultiline()
 

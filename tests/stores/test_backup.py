@@ -378,7 +378,7 @@ getattr(backup, name)(source, target)
 
 
 def killed_at_each_step(function, source, target):
-    """Run a function of dsgo.backup on fresh targets, killed before its 1st, 2nd, ... step on the disk; yield each."""
+    """Run a function of the backup on fresh targets, killed before its 1st, 2nd, ... step on the disk; yield each."""
     for last in range(1, 200):
         folder = target.with_name(f"{target.name}{last}") / target.name
         folder.parent.mkdir()

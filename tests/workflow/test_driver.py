@@ -19,7 +19,7 @@ from dsgo.workflow import driver, engine
 from dsgo.workflow.project import _git
 from fake_project import write_fake_project
 
-BOUND = 90  # seconds for whatever should happen soon
+BOUND = 90  # seconds for anything that should happen soon
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,7 @@ def _netrc_entry(host: str) -> tuple[str, str] | None:
 def _require_own_host(uri: str) -> None:
     """Hold a tracking server to the hosts that it was started with, as MLflow does for ftp:// but not for ftps://.
 
-    Else whoever may create an experiment could have the server send its password to a host of his own.
+    Otherwise anybody who may create an experiment could make the server send its password to a host of their own.
     """
     if not uri.startswith("ftps:") or not is_tracking_server_process():
         return

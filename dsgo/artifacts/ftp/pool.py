@@ -203,7 +203,7 @@ class Pool:
         elif reply.startswith(("550", "553")):
             advice = f"check that {self.login.user} may do this, and that the path can be"
         else:
-            advice = "ask whoever runs it"
+            advice = "ask the person who runs it"
         message = f"the artifact store {self.login.server} refused: {reply} (to {what}): {advice}"
         return MlflowException(message, PERMISSION_DENIED if reply[:3] in ("530", "550") else ABORTED)
 
