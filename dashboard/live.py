@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
@@ -22,13 +21,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base import tags
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, reason
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import COLUMNS, TARGETS
-from dsgo.models import registry
-from dsgo.models.loading import first_line, load_model
+from dsgo.models import fits, registry
+from dsgo.models.loading import load_model
 from dsgo.models.training import model_input
-from dsgo.runs.server import require_server
+from dsgo.runs.server import find_experiment, require_server, require_tracking
 from series import Array, Grid, Power
 
 POLL_SECONDS = 3.0
@@ -74,7 +73,8 @@ class Snapshot:
     problem: str = "connecting"  # with the tracking server; empty: none
     asked: datetime | None = None  # when it last answered
     data: Data | None = None
-    production: ModelVersion | None = None
+    state: registry.State | None = None  # of Production
+    production: ModelVersion | None = None  # the one version there
     served: str = ""  # key of the Production model whose predictions are there
     versions: tuple[ModelVersion, ...] = ()
     history: tuple[registry.Entry, ...] = ()
@@ -128,11 +128,11 @@ class Follower(threading.Thread):
                 self._poll(turn)
                 turn += 1
             except (UserError, MlflowException, OSError) as error:
-                message = error.message if isinstance(error, UserError) else first_line(error)
+                message = reason(error)
                 self._publish(problem=message or repr(error))
             except Exception as error:
                 log.exception("while asking the stores")
-                self._publish(problem=first_line(error) or repr(error))
+                self._publish(problem=reason(error))
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
             self._load_wanted()
@@ -165,12 +165,11 @@ class Follower(threading.Thread):
             return made
 
     def _poll(self, turn: int) -> None:
-        if (uri := mlflow.get_tracking_uri()).startswith("http"):
-            require_server.cache_clear()  # it asks once a process; here it must ask every time
-            require_server(uri)
-        versions, history = tuple(registry.versions()), tuple(registry.history())
-        production = registry.production()
-        self._publish(production=production, versions=versions, history=history)
+        require_server.cache_clear()  # it asks once a process; here it must ask every time
+        require_tracking()
+        state = registry.look()  # it keeps what it sees: each move in MLflow's UI enters the history
+        production = state.version
+        self._publish(state=state, production=production, versions=state.known, history=state.history)
         if turn % RUNS_EVERY == 0 or not self.snapshot.ready:
             self._publish(runs=self._runs())
         data = self._newest_data()
@@ -185,7 +184,7 @@ class Follower(threading.Thread):
 
     def _runs(self) -> tuple[Run, ...]:
         client = MlflowClient()
-        if (experiment := client.get_experiment_by_name(self.experiment)) is None:
+        if (experiment := find_experiment(self.experiment)) is None:
             return ()
         runs: list[Run] = []
         token = None
@@ -224,13 +223,15 @@ class Follower(threading.Thread):
     def _load(self, data: Data, key: str) -> Predictions:
         """Load a model and let it predict the dataset; keep the result, and forget the one not used for longest."""
         try:
-            model = load_model(key)
+            # A version is looked back with its judged fit: what serves has learned from all the hours that are shown.
+            versions = {f"models:/{version.name}/{version.version}": version for version in self.snapshot.versions}
+            model = load_model(fits.past_uri(versions[key]) if key in versions else key)
             answer = pd.DataFrame(model.predict(model_input(data.frame)))
             index = pd.DatetimeIndex(data.frame.index)
             power = {target: data.grid.spread(index, answer[target].to_numpy("float64")) for target in TARGETS}
             made = Predictions(key, model, power)
         except Exception as error:  # a model's own code may raise anything
-            made = Predictions(key, None, {}, first_line(error) or repr(error))
+            made = Predictions(key, None, {}, reason(error))
         served = (data.run.info.run_id, self.snapshot.served)
         with self._lock:
             self._models[data.run.info.run_id, key] = made
@@ -262,6 +263,7 @@ def _shown(snapshot: Snapshot) -> tuple:
         snapshot.served,
         versions,
         snapshot.history,
+        snapshot.state and snapshot.state.said,
         runs,
         len(snapshot.curves),
     )

@@ -16,6 +16,7 @@ from dsgo.base.places import ROOT
 from dsgo.data.opsd import find_pair
 from dsgo.models import registry
 from dsgo.runs import options
+from dsgo.runs.server import find_experiment
 from dsgo.runs.step import run_step, start_run
 from dsgo.workflow import keys
 from dsgo.workflow.plan import Planned, Step, choose, own_parameters, plan
@@ -23,26 +24,47 @@ from dsgo.workflow.project import Source
 
 VALUES = ["source", "start", "end", "country", "models", "to", "metric", "margin"]  # parameters that steps are given
 
-DATA, MODEL = "dataset/dataset.parquet", "model/MLmodel"
+DATA, MODELS = "dataset/dataset.parquet", ("model/MLmodel", "serving/MLmodel")
 RAW = {"source": "{source}", "start": "{start}", "end": "{end}", "country": "{country}"}
 ON_DATA = {"data": "{process_data}"}
 GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
 
 
 def nothing_to_report_on() -> str:
-    """Return why there is nothing to report on: no version is in Production; empty where one is."""
-    return "" if registry.production() else f"no version of {registry.MODEL} is in Production"
+    """Return why there is nothing to report on, with what to do; empty where one version is in Production."""
+    state = registry.look()
+    return "" if state.version else state.said
+
+
+def in_production() -> dict[str, str]:
+    """Return what is in Production and since when, in words: a move by hand, a promotion or a rollback changes it."""
+    there = [version.version for version in registry.versions() if version.current_stage == "Production"]
+    if len(there) > 1:
+        return {"in Production": f"versions {' and '.join(there)}"}
+    last = next(iter(registry.history()), None)
+    if last is None:
+        return {"in Production": "nothing yet"}
+    what, since = (f"version {last.version}", last.since) if there else ("nothing", last.until)
+    return {"in Production": f"{what} since {since:%Y-%m-%d %H:%M:%S} UTC" if since else what}
 
 
 STEPS = [
     #    step            project         parameters      needs              outputs
     Step("process_data", "process_data", RAW, (), (DATA,), "rows"),
     # Trainers with the longest first: where cores are few, the last to begin decides when all have ended.
-    Step("keras_nn", "keras_nn", ON_DATA, ("process_data",), (MODEL,), trainer=True),
-    Step("rf", "rf", ON_DATA, ("process_data",), (MODEL,), trainer=True),
-    Step("lr", "lr", ON_DATA, ("process_data",), (MODEL,), trainer=True),
-    Step("promote", ".", ON_DATA | GATE, ("candidates",), ("gate.json",), tags.PROMOTED_VERSION, "promote"),
-    Step("report", "report", ON_DATA, ("promote",), ("report/report.html",), tags.WEEK, useless=nothing_to_report_on),
+    Step("keras_nn", "keras_nn", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step("rf", "rf", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step("lr", "lr", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step(
+        *("promote", ".", ON_DATA | GATE, ("candidates",), ("gate.json",), tags.PROMOTED_VERSION, "promote"),
+        state=in_production,
+        changes_state=True,
+    ),
+    Step(
+        *("report", "report", ON_DATA, ("promote",), ("report/report.html",), tags.WEEK),
+        useless=nothing_to_report_on,
+        state=in_production,
+    ),
 ]
 TRAINERS = [step.name for step in STEPS if step.trainer]
 
@@ -82,15 +104,20 @@ def main(
     **parameters: str | float,
 ) -> None:
     """Plan, then run what has to be run."""
-    from dsgo.workflow.driver import drive  # imports Dask: not for `dsgo why`
+    from dsgo.workflow.driver import WorkflowError, drive  # imports Dask: not for `dsgo why`
     from dsgo.workflow.engine import Setting
 
     with start_run("workflow") as parent, tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
+        registry.production()  # several there: said before hours of training, not after
         source, values = Source.of(project or str(ROOT)), {name: str(parameters[name]) for name in VALUES}
         planned = plan_steps(values, own_parameters(own), source.checkout(Path(folder)), env_manager)
         ids = (parent.info.experiment_id, parent.info.run_id)
         setting = Setting(source, env_manager, mlflow.get_tracking_uri(), *ids, retries + 1, timeout)
         drive(setting, scheduler, planned, values, use_cache)
+        if values["to"] == "Production" and not (state := registry.look()).version:
+            gate = mlflow.get_run(parent.info.run_id).data.tags[tags.RUN + "promote"]
+            concluded = mlflow.get_run(gate).data.tags.get(tags.CONCLUSION, "it says nothing")
+            raise WorkflowError(f"nothing went to Production. {state.said}. The gate: {concluded}")
 
 
 def why(step: str, params: tuple[str, ...], experiment_name: str) -> list[str]:
@@ -106,8 +133,8 @@ def why(step: str, params: tuple[str, ...], experiment_name: str) -> list[str]:
     item = next((item for item in planned if item.step.name == step), None)
     if item is None:
         raise UserError(f"there is no step {step!r}; there are {', '.join(item.step.name for item in planned)}")
-    experiment = mlflow.get_experiment_by_name(experiment_name)
-    found = keys.changes(experiment.experiment_id, step, item.parts) if experiment else None
+    experiment = find_experiment(experiment_name)
+    found = keys.changes(experiment.experiment_id, step, item.now().parts) if experiment else None
     if found is None:
         return [f"{step} has no finished run in {experiment_name}"]
     return found or [f"{step}: nothing changed since its last finished run"]

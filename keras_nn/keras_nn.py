@@ -1,16 +1,22 @@
 """Fit a neural network of solar and wind power on the weather: two hidden layers of 32, inputs normalised inside.
 
 In: a dataset of process_data (`data`: a run id, a URI, a file; nothing: the newest run). Out, on the MLflow run: the
-model, every epoch's loss and mae, the hold-out metrics and figures. `mlflow run keras_nn --env-manager local` runs it.
+model that is judged, its losses by epoch, hold-out metrics and figures, and the model to serve. Run it with
+`mlflow run keras_nn --env-manager local`.
 """
 
 import os
 import sys
+from typing import Any
 
 import click
 import mlflow
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
-from dsgo.data.dataset import load_dataset, split_dataset
+from dsgo.data.dataset import load_dataset
+from dsgo.data.hold_out import split_dataset
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.models.training import log_candidate
 from dsgo.runs import options
@@ -18,6 +24,30 @@ from dsgo.runs.step import run_step, start_run
 from learning_curves import learning_curves
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: its notes on the CPU are no news
+
+
+def arrays(hours: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weather and the targets of the hours, as keras takes them."""
+    return hours[WEATHER].to_numpy("float32"), hours[TARGETS].to_numpy("float32")
+
+
+def network_for(hours: pd.DataFrame, seed: int, learning_rate: float) -> Any:
+    """Return a network (keras.Sequential) that normalises as the hours' weather needs it, ready to be fitted."""
+    import keras  # seconds: not before a mistake in the parameters or the data was said
+
+    keras.utils.set_random_seed(seed)
+    normalise = keras.layers.Normalization()
+    normalise.adapt(arrays(hours)[0])
+    hidden = [keras.layers.Dense(32, activation="relu"), keras.layers.Dense(32, activation="relu")]
+    layers = [keras.Input((len(WEATHER),)), normalise, *hidden, keras.layers.Dense(len(TARGETS))]
+    network = keras.Sequential(layers)
+    network.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss="mse",
+        metrics=[keras.metrics.MeanAbsoluteError(name="epoch_mae")],  # "mae" is the hold-out's, of the whole run
+        steps_per_execution=32,  # the same numbers in half the time
+    )
+    return network
 
 
 @click.command
@@ -29,38 +59,27 @@ def main(data: str, split: str, seed: int, epochs: int, batch_size: int, learnin
     """Load, fit, log."""
     with start_run("keras_nn"):
         dataset = load_dataset(data)
-        train, test = split_dataset(dataset.frame, split)
+        _, test = split_dataset(dataset.frame, split)
 
-        import keras  # seconds: after the checks above, so that a mistake is said at once
+        def fit(hours: pd.DataFrame) -> Any:
+            network = network_for(hours, seed, learning_rate)
+            # The hold-out is only watched: nothing is chosen by it. The network that serves has learned from it.
+            held_out = not test.index.isin(hours.index).any()
+            watch = {"validation_data": arrays(test), "callbacks": [mlflow.keras.MlflowCallback()]} if held_out else {}
+            network.fit(
+                *arrays(hours),
+                epochs=epochs,
+                batch_size=batch_size,
+                validation_batch_size=4096,
+                verbose="auto" if sys.stdout.isatty() else 0,
+                **watch,
+            )
+            return network
 
-        keras.utils.set_random_seed(seed)
-        mlflow.keras.autolog(log_models=False, log_datasets=False)
-        normalise = keras.layers.Normalization()
-        normalise.adapt(train[WEATHER].to_numpy("float32"))
-        layers = [keras.layers.Dense(32, activation="relu"), keras.layers.Dense(32, activation="relu")]
-        network = keras.Sequential([keras.Input((len(WEATHER),)), normalise, *layers, keras.layers.Dense(len(TARGETS))])
-        epoch_mae = keras.metrics.MeanAbsoluteError(name="epoch_mae")  # "mae" is the hold-out's, of the whole run
-        network.compile(
-            optimizer=keras.optimizers.Adam(learning_rate),
-            loss="mse",
-            metrics=[epoch_mae],
-            steps_per_execution=32,  # the same numbers in half the time
-        )
-        x, y, x_test, y_test = (
-            frame[columns].to_numpy("float32") for frame in (train, test) for columns in (WEATHER, TARGETS)
-        )
-        history = network.fit(
-            x,
-            y,
-            epochs=epochs,
-            batch_size=batch_size,
-            validation_data=(x_test, y_test),  # only watched: nothing is chosen by it
-            validation_batch_size=4096,
-            verbose="auto" if sys.stdout.isatty() else 0,
-        )
+        def curves(network: Any) -> Figure:
+            return learning_curves(network.history.history)
 
-        curves = learning_curves(history.history)
-        metrics = log_candidate(network, train, test, dataset, learning_curves=curves)
+        metrics = log_candidate(fit, dataset, split, learning_curves=curves)
     print(f"keras_nn: mae {metrics['mae']:.3f} GW, r2 {metrics['r2']:.3f}, skill {metrics['mae_skill']:.3f}")
 
 

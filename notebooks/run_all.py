@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 import nbformat
 
-from dsgo.base.errors import UserError
 from dsgo.base.notebook import execute
 from dsgo.base.processes import interruptible
 from dsgo.models import registry
@@ -38,8 +37,7 @@ NOTEBOOKS = [
 def main(out: Path) -> None:
     """Execute each, one after the other; the first that fails ends it."""
     require_tracking()
-    if registry.production() is None:
-        raise UserError("no model is in Production there: run the workflow first, `dsgo demo` or `mlflow run .`")
+    registry.require_production()
     with interruptible(), tempfile.TemporaryDirectory(prefix="dsgo-") as scratch:
         for name in NOTEBOOKS:
             click.echo(f"{name:45}", nl=False)

@@ -2,10 +2,13 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from sklearn.ensemble import RandomForestRegressor
 
 
-def importances(names: list[str], values: np.ndarray, spread: np.ndarray) -> Figure:
+def importances(forest: RandomForestRegressor) -> Figure:
     """Return a bar chart of a forest's impurity importances (they add up to 1), with their spread over the trees."""
+    names, values = forest.feature_names_in_, forest.feature_importances_
+    spread = np.std([tree.feature_importances_ for tree in forest.estimators_], axis=0)
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.subplots()
     order = np.argsort(values)

@@ -7,7 +7,7 @@ on the parent. Nothing is chosen here: on the hold-out, the best of many looks b
 import itertools
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 
 import click
 import mlflow
@@ -15,11 +15,13 @@ import pandas as pd
 from rich.progress import Progress
 
 from dsgo.base import tags
-from dsgo.data.dataset import load_dataset, split_dataset
-from dsgo.models.training import log_dataset
+from dsgo.data.dataset import load_dataset
+from dsgo.data.hold_out import split_dataset
+from dsgo.models.training import log_dataset, log_fitted
 from dsgo.runs import options
 from dsgo.runs.step import run_step, start_run
-from rf import fit_forest, log_forest
+from importances import importances
+from rf import fit_forest
 
 
 class Integers(click.ParamType):
@@ -44,7 +46,7 @@ def main(data: str, split: str, seed: int, **lists: list[int]) -> None:
     """Load once, fit in parallel, log each, compare."""
     with start_run("rf_sweep"):
         dataset = load_dataset(data)
-        train, test = split_dataset(dataset.frame, split)
+        train, _ = split_dataset(dataset.frame, split)
         log_dataset(dataset)
         combinations = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
 
@@ -54,15 +56,18 @@ def main(data: str, split: str, seed: int, **lists: list[int]) -> None:
             Progress(disable=not sys.stdout.isatty()) as progress,
         ):
             bar = progress.add_task("forests", total=len(combinations))
-            fits = {pool.submit(fit_forest, train, seed, n_jobs=1, **params): params for params in combinations}
+            fits = [
+                [pool.submit(fit_forest, hours, seed, n_jobs=1, **params) for hours in (train, dataset.frame)]
+                for params in combinations
+            ]
             # Logged one after another: what it parses of Python must not be parsed in two threads at once, or Python
             # before 3.11.8 and 3.12.2 may end in a SystemError (CPython issue 106905).
-            for fit in as_completed(fits):
-                params = fits.pop(fit)
+            for params in combinations:
+                judged, serving = (fit.result() for fit in fits.pop(0))
                 name = " ".join(f"{key}={value}" for key, value in params.items())
                 with mlflow.start_run(run_name=name, nested=True, tags={tags.STEP: "rf"}):
                     mlflow.log_params(params | {"split": split, "seed": seed})
-                    rows.append(params | log_forest(fit.result(), train, test, dataset))
+                    rows.append(params | log_fitted(judged, serving, dataset, split, importances=importances))
                 progress.advance(bar)
         table = pd.DataFrame(rows).sort_values("mae").reset_index(drop=True)
         mlflow.log_table(table, "sweep.json")

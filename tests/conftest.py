@@ -61,9 +61,18 @@ def tracking(stores, monkeypatch):
 
 @pytest.fixture(scope="session")
 def small_dataset():
-    """A dataset that holds the contract and fits in two calendar years of every sixth day: quick to train on."""
+    """A dataset that holds the contract: every sixth day of two calendar years and the last one, quick to train on."""
     hours = pd.date_range("2015-01-01", "2016-12-31 23:00", freq="h", tz="UTC", name="utc_timestamp")
-    hours = hours[hours.day_of_year % 6 == 1]
+    return simulated(hours[(hours.day_of_year % 6 == 1) | (hours >= "2016-12-31")])
+
+
+@pytest.fixture(scope="session")
+def two_years():
+    """Every hour of 2015 and 2016, made as `small_dataset`: long enough for the gate."""
+    return simulated(pd.date_range("2015-01-01", "2016-12-31 23:00", freq="h", tz="UTC", name="utc_timestamp"))
+
+
+def simulated(hours):
     rng = np.random.default_rng(7)
     sun = np.clip(np.sin((hours.hour - 6) / 12 * np.pi), 0, None) * rng.uniform(0.3, 1, len(hours))
     wind = rng.weibull(2, len(hours)) * 5
@@ -88,7 +97,9 @@ def small_dataset():
 def mlflow_run(stores):
     """A function that runs `mlflow run PROJECT -P name=value ...` on the running stores, as a user types it."""
 
-    def run(project, entry="main", experiment="test", env_manager="local", tracking_uri=stores.tracking_uri, **params):
+    def run(
+        project, /, entry="main", experiment="test", env_manager="local", tracking_uri=stores.tracking_uri, **params
+    ):
         command = [sys.executable, "-m", "mlflow", "run", str(project), "-e", entry, "--experiment-name", experiment]
         command += ["--env-manager", env_manager]
         for name, value in params.items():

@@ -5,7 +5,9 @@ ERROR = "dsgo.error"  # why a run failed, in a line
 SIMULATED = "dsgo.simulated"  # True where the data is
 DATA_RUN_ID = "dsgo.data_run_id"  # the process_data run that made the data; "none" for a file
 CAPACITY_SOURCE = "dsgo.capacity_source"
-TRAINED_UNTIL = "dsgo.trained_until"  # the last hour that a model learned from, ISO 8601
+SPLIT = "dsgo.split"  # how the hold-out of a trainer's run was chosen: chronological or random
+TRAINED_UNTIL = "dsgo.trained_until"  # the last hour that the judged model of a run learned from, ISO 8601
+SERVING_UNTIL = "dsgo.serving_until"  # the last hour that the serving model of a run or a version learned from
 WEEK = "dsgo.week"  # the week that a report is about, as 2016-W51
 
 KEY = "dsgo.key"  # of a step's work, see dsgo/workflow/keys.py
@@ -15,5 +17,6 @@ RUN = "dsgo.run."  # begins a tag of the workflow's run: the run of a step
 
 PROMOTED_VERSION = "dsgo.promoted_version"
 CONCLUSION = "dsgo.conclusion"  # of a gate or a rollback, in a sentence
+JUDGED = "dsgo.judged"  # of a version: the id of the model by which it was judged, which did not see the hold-out
 TABLE = "dsgo.gate"  # of a version: the gate's table
 PRODUCTION = "dsgo.production."  # begins a tag of the registered model: a change of Production

@@ -1,4 +1,4 @@
-"""Getting the dataset that a `data` parameter names, and splitting it."""
+"""Getting the dataset that a `data` parameter names."""
 
 import re
 import tempfile
@@ -10,7 +10,6 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from sklearn.model_selection import train_test_split
 
 from dsgo.base import tags
 from dsgo.base.errors import UserError
@@ -83,11 +82,11 @@ def fetch_dataset(data: str) -> Iterator[Path]:
             path = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
         except (MlflowException, OSError) as error:
             what = f"run {run_id} has no dataset" if run_id else f"nothing can be downloaded from {uri}"
-            raise UserError(f"data={data}: {what}: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{what}: {str(error).splitlines()[0]}") from error
         if path.is_dir():
             path /= Path(ARTIFACT).name
         if not path.is_file():
-            raise UserError(f"data={data}: {uri} holds no {path.name}")
+            raise UserError(f"{uri} holds no {path.name}")
         yield path
 
 
@@ -121,29 +120,11 @@ def load_dataset(data: str) -> Dataset:
     """Return the dataset that `data` names; UserError where it breaks the contract."""
     from dsgo.data.contract import violations
 
-    uri, run_id = locate(data)
-    with fetch_dataset(data) as path:
+    uri, run_id = locate(data)  # once: a run that finishes meanwhile is the newest, too
+    with fetch_dataset(uri) as path:
         frame = read_dataset(path)
     if found := violations(frame):
         raise UserError(
             f"the data breaks the contract: {'; '.join(found[:3])} (all: mlflow run process_data -e validate)"
         )
     return Dataset(frame, uri, run_id)
-
-
-def split_dataset(frame: pd.DataFrame, how: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return (train, hold-out) of a dataset.
-
-    "chronological": the hold-out is the last calendar year, so nothing of the future is learned from. "random": the
-    notebooks' 20% of the hours; it flatters every model, for the hours beside a held-out one are in the training set.
-    """
-    if how == "random":
-        train, test = train_test_split(frame, test_size=0.2, random_state=42)
-        return train.sort_index(), test.sort_index()
-    last = frame.index.year == frame.index[-1].year
-    if last.all():
-        raise UserError(
-            f"the data holds only the year {frame.index[-1].year}: a chronological split needs at least two calendar "
-            "years (or -P split=random)"
-        )
-    return frame[~last], frame[last]

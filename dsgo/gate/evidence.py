@@ -5,19 +5,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from dsgo.base import tags
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, reason
 from dsgo.data.schema import TARGETS
-from dsgo.gate.rules import Evidence
-from dsgo.models.loading import first_line, load_model
+from dsgo.gate.rules import Evidence, Incumbent, Seen
+from dsgo.models import fits
+from dsgo.models.loading import load_model
 from dsgo.models.metrics import baseline, scores
-from dsgo.models.training import model_input
+from dsgo.models.training import JUDGED, SERVING, model_input
+
+ENOUGH = 60 * 24  # hours that an incumbent must not have learned from, to be compared with
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,12 @@ class HoldOut:
 
     @classmethod
     def of(cls, train: pd.DataFrame, test: pd.DataFrame) -> "HoldOut":
-        """Build it from the two parts of a dataset (dsgo.data.dataset.split_dataset)."""
+        """Build it from the two parts of a dataset (dsgo.data.hold_out.split_dataset)."""
         return cls(test, baseline(train, pd.DatetimeIndex(test.index)))
 
 
 def find_candidate(run_id: str) -> tuple[Run, str]:
-    """Return a trainer's finished run and the id of the model it logged; UserError where it has none to judge."""
+    """Return a trainer's finished run and the id of its judged model; UserError where it has none to judge."""
     client = MlflowClient()
     try:
         run = client.get_run(run_id)
@@ -46,30 +49,84 @@ def find_candidate(run_id: str) -> tuple[Run, str]:
         raise UserError(f"run_ids: the run {run_id} is deleted")
     if run.info.status != "FINISHED":
         raise UserError(f"run_ids: the run {run_id} is {run.info.status}, not finished")
-    models = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}' AND name = 'model'")
-    if not models:
+    if (judged := fits.of_run(run).get(JUDGED)) is None:
         raise UserError(f"run_ids: the run {run_id} ({run.info.run_name}) has logged no model")
-    return run, models[0].model_id
+    return run, judged.uri.removeprefix("models:/")
 
 
-def observe_candidate(run: Run, model_id: str, hold_out: HoldOut) -> Evidence:
+def observe_candidate(run: Run, hold_out: HoldOut) -> Evidence:
     """See what a candidate does on the hold-out; what goes wrong is part of the evidence."""
-    until = run.data.tags.get(tags.TRAINED_UNTIL)
-    trained_until = pd.Timestamp(until) if until else None
-    return _observe(f"models:/{model_id}", run.info.run_name, run.info.run_id, trained_until, hold_out)
+    found = fits.of_run(run)
+    judged = observe(found[JUDGED].uri, hold_out.test)
+    if SERVING in found:
+        serving = observe(found[SERVING].uri, hold_out.test)
+    else:
+        missing = f"the run has logged no model `{SERVING}`, fitted on every hour: train it again"
+        serving = Seen(_nothing(hold_out.test), problem=missing)
+    figures = scores(hold_out.test, judged.predicted, hold_out.naive)
+    name = run.info.run_name or run.info.run_id
+    return Evidence(name, run.info.run_id, judged, serving, figures, found[JUDGED].until, found[JUDGED].doubt)
 
 
-def observe_production(version: ModelVersion, hold_out: HoldOut) -> Evidence:
-    """See what the Production version does on the hold-out; UserError if it does not predict."""
-    name = f"version {version.version}"
-    seen = _observe(f"models:/{version.name}/{version.version}", name, version.run_id or "", None, hold_out)
-    problem = seen.problem or ("it predicts NaN" if seen.predicted.isna().to_numpy().any() else "")
+def observe_incumbent(version: ModelVersion, in_production: bool, test: pd.DataFrame) -> Incumbent:
+    """See what a version predicts of the hold-out's hours that it did not learn from.
+
+    Seen is the latest of its fits that learned from no hour of the hold-out: what serves, else the judged one. If there
+    is none, it is compared on the hours after those that it learned from, if these are ENOUGH, else left out. Raises
+    UserError if it is in Production and does not predict: whether a candidate is better cannot be known then.
+    """
+    name, run_id, first = f"version {version.version}", version.run_id or "", test.index[0]
+    both = fits.of_version(version)
+    known = [(fit.until, fit.uri) for fit in both if fit.until is not None]
+    if not known:
+        why = f"{name} is left out: which hours it learned from is not known ({both[0].doubt})"
+        return Incumbent(name, run_id, None, in_production, left_out=why)
+    fair = [one for one in known if one[0] < first]
+    until, uri = max(fair) if fair else min(known)
+    hours = test[test.index > until]
+    if len(hours) < ENOUGH:
+        why = f"{name} is left out: it learned from hours until {until:%Y-%m-%d %H:%M}, only {len(hours):,} are later"
+        return Incumbent(name, run_id, None, in_production, left_out=why)
+    seen = observe(uri, hours)
+    problem = seen.problem
+    if not problem and (missing := int((~np.isfinite(seen.predicted)).any(axis=1).sum())):
+        problem = f"it predicts no number for {missing:,} of {len(hours):,} hours"
+    if problem and not in_production:
+        return Incumbent(name, run_id, None, in_production, left_out=f"{name} is left out: {problem}")
     if problem:
+        what = "cannot predict this data" if seen.loaded else "does not load"
+        first_look = "`mlflow run process_data -e validate`" if seen.loaded else "are the stores up?"
         raise UserError(
-            f"{name}, now in Production, cannot be compared with: {problem}. Put another there first: "
-            "`mlflow run . -e rollback`, or `dsgo promote VERSION`"
+            f"{name}, now in Production, {what}: {problem}. Nothing changes. Look at the data and the stores first "
+            f"({first_look}); where the model itself is at fault, `dsgo promote VERSION` puts another there"
         )
-    return seen
+    return Incumbent(name, run_id, seen.signature, in_production, seen.predicted)
+
+
+def observe(uri: str, test: pd.DataFrame) -> Seen:
+    """Load a model and let it predict hours with their weather; a problem is part of what was seen."""
+    predicted, signature, milliseconds, problem, loaded = _nothing(test), None, float("nan"), "", False
+    try:
+        model = load_model(uri)
+        signature, loaded = model.metadata.signature, True
+        predicted = checked(model.predict(model_input(test)), test)
+        milliseconds = median_milliseconds(lambda: model.predict(model_input(test.head(1))))
+    except Exception as error:  # a model's own code may raise anything: it fails its rules, not the gate
+        problem = reason(error)
+    return Seen(predicted, signature, milliseconds, problem, loaded)
+
+
+def checked(answer: object, test: pd.DataFrame) -> pd.DataFrame:
+    """Return a model's answer as a frame with TARGETS and the hours' index; UserError where it is of another shape."""
+    frame = pd.DataFrame(answer)
+    if len(frame) != len(test):
+        raise UserError(f"it answers {len(test):,} rows with {len(frame):,}")
+    if missing := [name for name in TARGETS if name not in frame]:
+        names = ", ".join(map(str, frame.columns[:8]))
+        raise UserError(f"its answer has no column {', '.join(missing)}; it has {names}")
+    if not frame.index.equals(test.index) and not frame.index.equals(pd.RangeIndex(len(test))):
+        raise UserError("its answer has not the index of the rows that it was given")
+    return pd.DataFrame(frame[TARGETS].to_numpy("float64"), test.index, TARGETS)
 
 
 def median_milliseconds(act: Callable[[], object], times: int = 5) -> float:
@@ -83,16 +140,5 @@ def median_milliseconds(act: Callable[[], object], times: int = 5) -> float:
     return statistics.median(taken)
 
 
-def _observe(uri: str, name: str, run_id: str, trained_until: pd.Timestamp | None, hold_out: HoldOut) -> Evidence:
-    test, signature, problem = hold_out.test, None, ""
-    predicted, milliseconds = pd.DataFrame(float("nan"), test.index, TARGETS), float("nan")
-    try:
-        model = load_model(uri)
-        signature = model.metadata.signature
-        answer = pd.DataFrame(model.predict(model_input(test)))
-        predicted = pd.DataFrame(answer[TARGETS].to_numpy("float64"), test.index, TARGETS)
-        milliseconds = median_milliseconds(lambda: model.predict(model_input(test.head(1))))
-    except Exception as error:  # a model's own code may raise anything: it fails its rules, not the gate
-        problem = first_line(error) or repr(error)
-    figures = scores(test, predicted, hold_out.naive)
-    return Evidence(name, run_id, predicted, figures, milliseconds, signature, trained_until, problem)
+def _nothing(test: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(float("nan"), test.index, TARGETS)

@@ -1,10 +1,11 @@
 """The gate to Production: judge candidates and the Production model on the same hold-out, promote the best that passes.
 
 In: the run ids of candidates (`--run-ids a,b,c`) and a dataset (`--data`; nothing: the newest of this experiment),
-whose last calendar year is the hold-out. What the trainers logged of their models' quality is not used. Out, on the
-MLflow run: the table of all rules (gate.json, gate.html) and the winner's figures; in the registry: the winner as a
-version of BestModel in Production, only in Staging (`--to Staging`) or in no stage (`--to none`). If no candidate
-passes, nothing changes. Run it with `mlflow run . -e promote --env-manager local -P run_ids=...`.
+whose last 365 days are the hold-out. What the trainers logged of their models' quality is not used. Out, on the MLflow
+run: the table of all rules (gate.json, gate.html) and the winner's figures; in the registry: the winner as a version of
+BestModel in Production, only in Staging (`--to Staging`) or in no stage (`--to none`). The version is the fit on every
+hour; its tags name the judged one. If no candidate passes, nothing changes. What each rule protects from: README.md
+beside this file. Run it with `mlflow run . -e promote --env-manager local -P run_ids=...`.
 """
 
 import json
@@ -21,11 +22,13 @@ from rich.text import Text
 
 from dsgo.base import tags
 from dsgo.base.errors import UserError
-from dsgo.data.dataset import load_dataset, split_dataset
-from dsgo.gate.evidence import HoldOut, find_candidate, observe_candidate, observe_production
-from dsgo.gate.rules import Evidence, Row, failures, figure_text, judge, passed
-from dsgo.models import registry
-from dsgo.models.training import SIGNATURE
+from dsgo.data.dataset import load_dataset
+from dsgo.data.hold_out import period, split_dataset
+from dsgo.gate.evidence import HoldOut, find_candidate, observe_candidate, observe_incumbent
+from dsgo.gate.rules import BETTER, Evidence, Incumbent, Row, compared, failures, figure_text, judge, passed
+from dsgo.models import fits, registry
+from dsgo.models.metrics import scores
+from dsgo.models.training import JUDGED, SERVING, SIGNATURE
 from dsgo.runs import options
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
@@ -40,47 +43,76 @@ STYLE = "<style>body{font:14px sans-serif}td,th{padding:.2em .8em;text-align:lef
 def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
     """See every model on the hold-out, judge it by every rule, promote the best that passes."""
     with start_run("promote") as gate:
-        candidates = [find_candidate(run_id) for run_id in parse_run_ids(run_ids)]
+        runs = [find_candidate(run_id)[0] for run_id in parse_run_ids(run_ids)]
         dataset = load_dataset(data)
         train, test = split_dataset(dataset.frame, "chronological")
         simulated = " (simulated data)" if dataset.frame.attrs.get("simulated") else ""
         mlflow.log_input(tracked(dataset.frame, dataset.uri), "hold-out")
         mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: bool(simulated)})
 
-        hold_out = HoldOut.of(train, test)
         production = registry.production()
-        incumbent = observe_production(production, hold_out) if production else None
-        seen = [observe_candidate(run, model_id, hold_out) for run, model_id in candidates]
+        to_beat = production or last_in_production()
+        incumbent = observe_incumbent(to_beat, to_beat is production, test) if to_beat else None
+        hold_out = HoldOut.of(train, test)
+        seen = [observe_candidate(run, hold_out) for run in runs]
 
         reference = (incumbent and incumbent.signature) or SIGNATURE
         tables = [judge(one, incumbent, reference, test, metric, margin) for one in seen]
-        show_and_log([row for rows in tables for row in rows], f"The gate, on {test.index[0].year}{simulated}")
+        when = f"{period(test.index)}{simulated}"
+        show_and_log(tables, f"The gate, on {when}")
 
         passing = [i for i, rows in enumerate(tables) if passed(rows)]
         if passing:
             best = min(passing, key=lambda i: seen[i].scores[metric])
             if number(registry.production()) != number(production):
                 raise UserError("another version went to Production while this gate was judging: run promote again")
-            why = f"{seen[best].name}: {metric} {seen[best].scores[metric]:.4g} GW on {test.index[0].year}{simulated}"
-            if incumbent:
-                why += f", {incumbent.name} has {incumbent.scores[metric]:.4g} GW"
-            version, conclusion = enter(gate, *candidates[best], seen[best], tables[best], to, why)
+            why = f"{seen[best].name}: {metric} {seen[best].scores[metric]:.4g} GW on {when}"
+            why += against(seen[best], incumbent, test, metric)
+            version, conclusion = enter(gate, runs[best], seen[best], tables[best], to, why)
         else:
             failed = (f"{one.name}: {failures(rows)}" for one, rows in zip(seen, tables, strict=True))
             version, conclusion = "none", f"no candidate passes, nothing changes. {'. '.join(failed)}"
         mlflow.set_tags({tags.PROMOTED_VERSION: version, tags.CONCLUSION: conclusion[:5000]})
+        if not passing and production is None and to == "Production":
+            back = f" (`dsgo promote {to_beat.version}` puts the last one back)" if to_beat else ""
+            raise UserError(f"nothing is in Production{back}: {conclusion}")
     print(conclusion)
 
 
-def enter(gate: Run, run: Run, model_id: str, seen: Evidence, rows: list[Row], to: str, why: str) -> tuple[str, str]:
-    """Register the winner, move it on as far as `to`, and return its version and what was done."""
+def last_in_production() -> registry.ModelVersion | None:
+    """Return the version that was in Production last and is still registered; None where none was."""
+    known = {version.version: version for version in registry.versions()}
+    return next((known[entry.version] for entry in registry.history() if entry.version in known), None)
+
+
+def against(candidate: Evidence, incumbent: Incumbent | None, test: pd.DataFrame, metric: str) -> str:
+    """Return what the incumbent has, as the end of a sentence about the candidate; empty where there is none."""
+    if incumbent is None:
+        return ""
+    if incumbent.left_out:
+        return f"; {incumbent.left_out}"
+    hours, ours, theirs = compared(candidate, incumbent, test)
+    other = f"{incumbent.name} has {scores(hours, theirs, theirs)[metric]:.4g} GW"
+    if len(hours) == len(test):
+        return f", {other}"
+    return f"; since {hours.index[0]:%Y-%m-%d} {scores(hours, ours, ours)[metric]:.4g} GW, {other}"
+
+
+def enter(gate: Run, run: Run, seen: Evidence, rows: list[Row], to: str, why: str) -> tuple[str, str]:
+    """Register the winner's fit to serve, move it on as far as `to`, and return its version and what was done."""
+    found = fits.of_run(run)
+    judged, serving = (found[name].uri.removeprefix("models:/") for name in (JUDGED, SERVING))
     figures = {f"gate.{name}": f"{value:.6g}" for name, value in seen.scores.items()}
-    figures |= {"gate.milliseconds": f"{seen.milliseconds:.3g}", tags.TABLE: json.dumps(rows)}
-    version = registry.register(run.info.run_id, model_id, figures, f"{why}.\n\n{links(run, gate)}").version
+    shares = [row["figure"] for row in rows if row["rule"] == BETTER]
+    figures |= {"gate.better_percent": f"{shares[0]:.6g}"} if shares else {}
+    figures |= {"gate.milliseconds": f"{seen.serving.milliseconds:.3g}", tags.TABLE: json.dumps(rows)}
+    until = (tags.TRAINED_UNTIL, tags.SERVING_UNTIL)
+    figures |= {tags.JUDGED: judged} | {name: run.data.tags[name] for name in until if name in run.data.tags}
+    version = registry.register(run.info.run_id, serving, figures, f"{why}.\n\n{links(run, gate)}").version
     if to in ("Staging", "Production"):
         registry.stage(version)
     if to == "Production":
-        registry.promote(version, why)
+        registry.promote(version, why, "gate")
     mlflow.log_metrics(seen.scores)
     where = "registered, in no stage" if to == "none" else f"in {to}"
     return version, f"version {version} of {registry.MODEL} is {where}. {why}"
@@ -106,9 +138,9 @@ def number(version: registry.ModelVersion | None) -> str | None:
     return version.version if version else None
 
 
-def show_and_log(rows: list[Row], title: str) -> None:
+def show_and_log(tables: list[list[Row]], title: str) -> None:
     """Leave the gate's table on the run, as gate.json and gate.html, and print it."""
-    frame = pd.DataFrame(rows, dtype=object)
+    frame = pd.DataFrame([row for rows in tables for row in rows], dtype=object)
     mlflow.log_table(frame, "gate.json")
     frame["figure"] = frame["figure"].map(figure_text)
     body = frame.drop(columns="run_id").to_html(index=False, border=0)  # escapes what it holds
@@ -119,13 +151,13 @@ def show_and_log(rows: list[Row], title: str) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = 140  # a log has no width of its own
-    table = Table(
-        "model", "rule", "figure", "limit", "verdict", title=title, box=HEAVY_HEAD if console.is_terminal else None
-    )
-    for row in rows:
-        cells = [row["model"], row["rule"], figure_text(row["figure"]), row["limit"], row["verdict"]]
-        table.add_row(*map(Text, cells), style="red" if row["verdict"] == "failed" else None)
-    console.print(table)
+    box = HEAVY_HEAD if console.is_terminal else None
+    for rows in tables:
+        table = Table("rule", "figure", "limit", "verdict", title=Text(f"{title}: {rows[0]['model']}"), box=box)
+        for row in rows:
+            cells = [row["rule"], figure_text(row["figure"]), row["limit"], row["verdict"]]
+            table.add_row(*map(Text, cells), style="red" if row["verdict"] == "failed" else None)
+        console.print(table)
 
 
 def links(run: Run, gate: Run) -> str:

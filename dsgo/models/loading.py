@@ -1,11 +1,11 @@
-"""Loading logged models safely: code from a file and data, as training.py logs them; nothing is unpickled."""
+"""Loading logged models safely: code from a file and data, as dsgo.models.training logs them; nothing is unpickled."""
 
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PyFuncModel
 
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, reason
 
 LOADER = "mlflow.pyfunc.loaders.code_model"  # "models from code": MLflow's only loader that needs no pickle
 
@@ -19,7 +19,7 @@ def model_info(uri: str) -> ModelInfo:
     try:
         info = mlflow.models.get_model_info(uri)
     except (MlflowException, OSError) as error:
-        raise UserError(f"no model can be loaded from {uri}: {str(error).splitlines()[0]}") from error
+        raise UserError(f"no model can be loaded from {uri}: {reason(error)}") from error
     flavor = info.flavors.get("python_function", {})
     if flavor.get("loader_module") != LOADER or "python_model" in flavor:
         raise UserError(
@@ -35,9 +35,4 @@ def load_model(uri: str) -> PyFuncModel:
     try:
         return mlflow.pyfunc.load_model(uri)
     except Exception as error:  # a foreign model's own code may raise anything
-        raise UserError(f"the model {uri} does not load: {type(error).__name__}: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, at most 300 characters."""
-    return next(iter(str(error).splitlines()), "")[:300]
+        raise UserError(f"the model {uri} does not load: {reason(error)}") from error

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from dsgo.data.schema import TARGETS
+from dsgo.data.schema import CAPACITY, TARGETS
 
 
 def baseline(train: pd.DataFrame, hours: pd.DatetimeIndex) -> pd.DataFrame:
@@ -18,17 +18,19 @@ def baseline(train: pd.DataFrame, hours: pd.DatetimeIndex) -> pd.DataFrame:
 
 
 def scores(actual: pd.DataFrame, predicted: pd.DataFrame, naive: pd.DataFrame) -> dict[str, float]:
-    """Return rmse, mae (GW), r2 and mae_skill over both targets and, with the suffix _solar or _wind, for each.
+    """Return how a prediction does, over both targets and, with the suffix _solar or _wind, for each.
 
-    rmse is the root of the mean of the two squared errors, mae and r2 the mean of the two (as scikit-learn averages
-    outputs); mae_skill is 1 - mae / mae of the baseline `naive`: 0 is no better than it, 1 is perfect.
+    rmse (GW, the root of the mean of the two squared errors), mae (GW), bias (GW, mean of predicted less actual), r2:
+    over both they are the mean of the two, as scikit-learn averages outputs. mae_skill is 1 - mae / mae of the baseline
+    `naive`: 0 is no better than it, 1 is perfect. nmae is mae as a share of the mean installed capacity, by which the
+    field compares years and countries; it needs `actual` to hold the capacities.
 
     >>> hours = pd.date_range("2016-01-01", periods=2, freq="h", tz="UTC")
     >>> actual = pd.DataFrame({"solar_GW": [1.0, 3.0], "wind_GW": [2.0, 6.0]}, hours)
     >>> predicted = actual + np.array([[0.0, 1.0], [0.0, -1.0]])
     >>> naive = actual + np.array([[2.0, 2.0], [-2.0, -2.0]])
     >>> {name: round(value, 4) for name, value in scores(actual, predicted, naive).items() if "_" not in name}
-    {'rmse': 0.7071, 'mae': 0.5, 'r2': 0.875}
+    {'rmse': 0.7071, 'mae': 0.5, 'bias': 0.0, 'r2': 0.875}
     >>> scores(actual, predicted, naive)["mae_skill"], scores(actual, predicted, naive)["mae_skill_wind"]
     (0.75, 0.5)
     """
@@ -36,10 +38,12 @@ def scores(actual: pd.DataFrame, predicted: pd.DataFrame, naive: pd.DataFrame) -
     error = predicted[TARGETS].to_numpy("float64") - truth
     mse, mae = (error**2).mean(axis=0), np.abs(error).mean(axis=0)
     r2 = 1 - mse / truth.var(axis=0)
+    bias = error.mean(axis=0)
     naive_mae = np.abs(naive[TARGETS].to_numpy("float64") - truth).mean(axis=0)
     result = {
         "rmse": np.sqrt(mse.mean()),
         "mae": mae.mean(),
+        "bias": bias.mean(),
         "r2": r2.mean(),
         "mae_skill": 1 - mae.mean() / naive_mae.mean(),
     }
@@ -47,7 +51,11 @@ def scores(actual: pd.DataFrame, predicted: pd.DataFrame, naive: pd.DataFrame) -
         result |= {
             f"rmse_{name}": np.sqrt(mse[i]),
             f"mae_{name}": mae[i],
+            f"bias_{name}": bias[i],
             f"r2_{name}": r2[i],
             f"mae_skill_{name}": 1 - mae[i] / naive_mae[i],
         }
+    if set(CAPACITY) <= set(actual.columns):
+        shares = mae / actual[CAPACITY].to_numpy("float64").mean(axis=0)
+        result |= {"nmae": shares.mean(), "nmae_solar": shares[0], "nmae_wind": shares[1]}
     return {name: float(value) for name, value in result.items()}

@@ -16,10 +16,10 @@ from mlflow.pyfunc import PyFuncModel
 from rich.console import Console
 from rich.progress import Progress
 
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, reason
 from dsgo.data.schema import TARGETS, TIME
 from dsgo.models import registry
-from dsgo.models.loading import first_line, load_model
+from dsgo.models.loading import load_model
 
 BLOCK = 4 << 20  # bytes of CSV at a time: some 50,000 rows
 ROWS = 65536  # of parquet at a time
@@ -56,15 +56,12 @@ def score(source: Path, target: Path, model_uri: str | None = None) -> int:
                 rows += batch.num_rows
                 progress.update(task, completed=raw.tell())
         except (pa.ArrowException, ValueError, TypeError, MlflowException) as error:
-            raise UserError(f"{source} cannot be scored: {first_line(error)}") from error
+            raise UserError(f"{source} cannot be scored: {reason(error)}") from error
     return rows
 
 
 def _production_uri() -> str:
-    version = registry.production()
-    if version is None:
-        raise UserError(f"no version of {registry.MODEL} is in Production: promote one, or name a model with --model")
-    return f"models:/{registry.MODEL}/{version.version}"
+    return f"models:/{registry.MODEL}/{registry.require_production().version}"
 
 
 def _batches(source: Path, raw: IO[bytes], names: list[str], required: set[str]) -> Iterator[pa.RecordBatch]:

@@ -134,7 +134,7 @@ class Driver:
                     self.view.show(name, "skipped", why)
                 elif not needs <= self.runs.keys() or len(running) >= engine.slots(self.client):
                     continue  # what Dask would only queue must not pass for running
-                elif not self._is_cached(item):
+                elif not self._is_cached(item := item.now()):
                     running[self._submit(item, cores)] = item
                 del waiting[name]
             for future in self._finished(running):
@@ -187,6 +187,9 @@ class Driver:
         result = engine.Result("", f"{type(error).__name__}: {error}") if error else future.result()
         self._end_other_tries(name, "none" if result.error else result.run_id)
         if result.error is None:
+            if item.step.changes_state:
+                for tag, value in keys.as_tags(item.now().parts).items():
+                    mlflow.MlflowClient().set_tag(result.run_id, tag, value)
             self._count(item, mlflow.get_run(result.run_id), "done")
         else:
             self.failed[name] = result

@@ -2,8 +2,9 @@
 
 The key is a digest of everything a step's result depends on, and of nothing else: the files of its project and what
 they import of dsgo, the entry point, every parameter as the step will see it, the content of its inputs (of an earlier
-step: its key), the requirements. MLflow's artifact clients are no part of it: they carry bytes and change none. The key
-is a tag of the step's run, and so are the parts that it is made of, for `dsgo why`.
+step: its key), the requirements, and for some steps what is in Production when their turn comes (Step.state). MLflow's
+artifact clients are no part of it: they carry bytes and change none. The key is a tag of the step's run, and so are the
+parts that it is made of, for `dsgo why`.
 """
 
 import hashlib

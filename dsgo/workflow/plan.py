@@ -27,11 +27,13 @@ class Step:
     entry: str = "main"
     trainer: bool = False  # one of those that the workflow's parameter `models` chooses from
     useless: Callable[[], str] | None = None  # asked when its turn has come: why it has no use now; "": it has
+    state: Callable[[], dict[str, str]] | None = None  # asked then too: parts of its key that no step before it made
+    changes_state: bool = False  # its own work may change that state: then what it leaves is what it is known by
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A step with all that is known beforehand: its full parameters as templates, and the parts of its key."""
+    """A step with all that is known of it: its full parameters as templates, and the parts of its key."""
 
     step: Step
     params: dict[str, str]
@@ -41,6 +43,10 @@ class Planned:
     def key(self) -> str:
         """The key of the step's work."""
         return keys.key(self.parts)
+
+    def now(self) -> "Planned":
+        """Return it with the state that it depends on as that is at this moment, among the parts of its key."""
+        return replace(self, parts=self.parts | self.step.state()) if self.step.state else self
 
 
 def choose(steps: list[Step], models: str) -> list[Step]:

@@ -10,9 +10,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base import tags
-from dsgo.base.errors import UserError
 from dsgo.gate.rules import figure_text
-from dsgo.models import registry
+from dsgo.models import fits, registry
 from dsgo.models.loading import load_model, model_info
 
 PRODUCTION = f"models:/{registry.MODEL}/Production"
@@ -25,16 +24,12 @@ def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
     rule, figure as text, limit, verdict). Raises UserError where nothing is in Production or `uri` names no model.
     """
     if uri == PRODUCTION:  # settled once, so that a promotion meanwhile cannot mix two versions
-        if (serving := registry.production()) is None:
-            raise UserError(
-                "no Production model to report on: run the workflow (`mlflow run . --env-manager local`), or promote a "
-                "trained model (`mlflow run . -e promote --env-manager local -P run_ids=...`)"
-            )
-        uri = f"models:/{registry.MODEL}/{serving.version}"
+        # What serves has learned from the hours of the report: its judged fit looks back.
+        uri = fits.past_uri(registry.require_production())
     info = model_info(uri)
     names = {uri, f"models:/{info.model_id}"}
     known = registry.versions()
-    version = next((v for v in known if {v.source, f"models:/{v.name}/{v.version}"} & names), None)
+    version = next((v for v in known if {v.source, f"models:/{v.name}/{v.version}", fits.past_uri(v)} & names), None)
     try:
         run = mlflow.get_run(info.run_id) if info.run_id else None
     except MlflowException:  # deleted since, or the model is a folder from elsewhere
@@ -78,6 +73,9 @@ def _facts(uri: str, version: ModelVersion | None, run: Run | None) -> dict[str,
     if run is None:
         return facts | {"Trained by": "a run that is not on this tracking server any more"}
     facts["Trained by"] = f"{run.info.run_name}, run {run.info.run_id}"
+    if version and tags.JUDGED in version.tags and tags.SERVING_UNTIL in version.tags:
+        until = pd.Timestamp(version.tags[tags.SERVING_UNTIL])
+        facts["Serves"] = f"the same recipe, fitted on hours until {until:%Y-%m-%d %H:%M} UTC; this report looks back"
     if tags.TRAINED_UNTIL in run.data.tags:
         facts["Learned from hours until"] = f"{pd.Timestamp(run.data.tags[tags.TRAINED_UNTIL]):%Y-%m-%d %H:%M} UTC"
     metrics = run.data.metrics

@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet  # noqa: F401  (before the browser: its first import takes a while)
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 
 from dashboard_page import APP, Keys, Page, running_dashboard
 from dsgo.base.network import free_port
-from dsgo.data.dataset import Dataset, split_dataset
 from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
-from dsgo.models.training import log_candidate, model_input
+from dsgo.models.training import model_input
 from dsgo.stores.running import running_stores
 from gate_models import experiment_id, log_dataset, log_linear
 
@@ -70,22 +70,21 @@ def runs(own_stores, frame):
     """A dataset, a linear model in Production (version 1), a forest, and a run with learning curves: ids by name."""
     data = log_dataset(frame, EXPERIMENT)
     runs = {"data": data, "lr": log_linear(frame, data, EXPERIMENT)}
-    train, test = split_dataset(frame, "chronological")
-    forest = RandomForestRegressor(8, max_depth=6, random_state=1, n_jobs=-1).fit(train[WEATHER], train[TARGETS])
-    with mlflow.start_run(experiment_id=experiment_id(EXPERIMENT), run_name="rf", tags={"dsgo.step": "rf"}) as run:
-        log_candidate(forest, train, test, Dataset(frame, "", data))
+    forest = RandomForestRegressor(8, max_depth=6, random_state=1, n_jobs=-1)
+    rf = log_linear(frame, data, EXPERIMENT, "rf", fit=lambda hours: clone(forest).fit(hours[WEATHER], hours[TARGETS]))
+    mlflow.MlflowClient().set_tag(rf, "dsgo.step", "rf")
     with mlflow.start_run(experiment_id=experiment_id(EXPERIMENT), run_name="keras_nn") as curves:
         for step in range(5):
             mlflow.log_metrics({"loss": 9 - step, "val_loss": 10 - step, "epoch_mae": 3, "val_epoch_mae": 4}, step=step)
     promote(runs["lr"], "the first")
-    return runs | {"rf": run.info.run_id, "keras_nn": curves.info.run_id}
+    return runs | {"rf": rf, "keras_nn": curves.info.run_id}
 
 
 def promote(run_id, why):
     """Put a run's model into Production; returns the version."""
     _, model_id = find_candidate(run_id)
     version = registry.register(run_id, model_id, {}, why).version
-    registry.promote(version, why)
+    registry.promote(version, why, "gate")
     return version
 
 
@@ -401,7 +400,7 @@ def test_promotion__appears_in_an_open_page_within_15_seconds(page, frame, predi
 
     day = slice("2016-12-31 00:00", "2016-12-31 23:00")
     page.shows("#overview-day", f"{(predicted['rf'] - frame).loc[day, 'wind_GW'].abs().mean():.2f}")
-    registry.promote("1", "back again")
+    registry.promote("1", "back again", "gate")
     page.shows("#served", "version 1", 15)
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from dsgo.base.errors import UserError
-from dsgo.data.dataset import load_dataset, locate, read_dataset, split_dataset
+from dsgo.data.dataset import load_dataset, locate, read_dataset
 
 MISSING_RUN = "0123456789abcdef0123456789abcdef"
 
@@ -33,6 +33,25 @@ def test_load_dataset__without_a_name_takes_the_newest_finished_run(small_datase
     assert dataset.run_id == newest.run_id
     pd.testing.assert_frame_equal(dataset.frame, small_dataset, check_freq=False)
     assert dataset.frame.attrs == {"simulated": True, "country": "DE"}
+
+
+def test_load_dataset__gives_frame_and_run_of_one_dataset_when_a_newer_one_finishes_meanwhile(
+    small_dataset, tmp_path, experiment, monkeypatch
+):
+    first = log_dataset_run(small_dataset, tmp_path)
+    search = mlflow.search_runs
+
+    def search_and_finish_another(*args, **kwargs):
+        found = search(*args, **kwargs)
+        log_dataset_run(small_dataset.head(1000), tmp_path)
+        return found
+
+    monkeypatch.setattr(mlflow, "search_runs", search_and_finish_another)
+
+    dataset = load_dataset("")
+
+    assert dataset.run_id == first.run_id
+    assert len(dataset.frame) == len(small_dataset)
 
 
 def test_load_dataset__takes_a_run_id_every_uri_and_every_local_form(small_dataset, tmp_path, experiment, stores):
@@ -75,9 +94,9 @@ def test_load_dataset__says_what_a_wrong_name_lacks(tracking, tmp_path, experime
 
     for data, line in {
         "": "this experiment has no finished process_data run",
-        run.info.run_id: f"data={run.info.run_id}: run {run.info.run_id} has no dataset",
-        MISSING_RUN: f"data={MISSING_RUN}: run {MISSING_RUN} has no dataset",
-        "runs:/nonsense": "data=runs:/nonsense: nothing can be downloaded from runs:/nonsense",
+        run.info.run_id: f"run {run.info.run_id} has no dataset",
+        MISSING_RUN: f"run {MISSING_RUN} has no dataset",
+        "runs:/nonsense": "nothing can be downloaded from runs:/nonsense",
         "nowhere.csv": "data=nowhere.csv: there is no file /",
         str(tmp_path / "empty.csv"): "empty.csv is empty",
         str(tmp_path / "text.parquet"): "text.parquet is no parquet or CSV file",
@@ -104,23 +123,3 @@ def test_read_dataset__turns_any_zone_into_utc(tmp_path):
     (tmp_path / "berlin.csv").write_text("utc_timestamp,solar_GW\n2016-07-01T02:00:00+02:00,1\n")
 
     assert read_dataset(tmp_path / "berlin.csv").index[0] == pd.Timestamp("2016-07-01", tz="UTC")
-
-
-def test_split_dataset__chronological_holds_out_the_last_calendar_year(small_dataset):
-    train, test = split_dataset(small_dataset, "chronological")
-
-    assert train.index.year.unique().tolist() == [2015]
-    assert test.index.year.unique().tolist() == [2016]
-    assert len(train) + len(test) == len(small_dataset)
-
-
-def test_split_dataset__random_is_the_notebooks_fifth(small_dataset):
-    train, test = split_dataset(small_dataset, "random")
-
-    assert len(test) == -(-len(small_dataset) // 5)
-    assert set(train.index) | set(test.index) == set(small_dataset.index)
-
-
-def test_split_dataset__one_year_cannot_be_split_by_years(small_dataset):
-    with pytest.raises(UserError, match="only the year 2016"):
-        split_dataset(small_dataset.loc["2016"], "chronological")

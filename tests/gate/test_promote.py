@@ -1,15 +1,19 @@
 """The gate and the rollback on running stores, with real candidates."""
 
+import warnings
+
 import mlflow
 import pytest
 from click.testing import CliRunner
 from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
 
 from dsgo.base.places import ROOT
 from dsgo.gate import promote
+from dsgo.gate.evidence import find_candidate
 from dsgo.gate.promote import main
 from dsgo.gate.rollback import main as rollback_main
-from dsgo.models import registry
+from dsgo.models import fits, registry
 from dsgo.models.training import SIGNATURE
 from gate_models import empty_registry, experiment_id, log_code, log_dataset, log_linear, stages
 
@@ -17,12 +21,12 @@ EXPERIMENT = "gate"
 
 
 @pytest.fixture(scope="module")
-def runs(stores, small_dataset):
+def runs(stores, two_years):
     """The ids of a process_data run and of candidates on it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", stores.tracking_uri)
-        calm = small_dataset[small_dataset["windspeed"] < 11]  # so that a linear model stays within capacity
-        calm.attrs = small_dataset.attrs
+        calm = two_years[two_years["windspeed"] < 11]  # so that a linear model stays within capacity
+        calm.attrs = two_years.attrs
         data = log_dataset(calm, EXPERIMENT)
         return {
             "data": data,
@@ -63,7 +67,7 @@ def test_promote__the_best_candidate_goes_to_production(gate, runs):
     logged = mlflow.MlflowClient().get_run(runs["lr"]).data.metrics
     assert float(version.tags["gate.mae"]) == pytest.approx(logged["mae"], rel=1e-5)
     assert last_run().data.metrics["r2_wind"] == pytest.approx(logged["r2_wind"])
-    assert [row["verdict"] for row in registry.gate_table("1")] == ["passed"] * 11
+    assert [row["verdict"] for row in registry.gate_table("1")] == ["passed"] * 16
 
 
 def test_promote__leaves_the_whole_table_on_the_run(gate):
@@ -73,12 +77,12 @@ def test_promote__leaves_the_whole_table_on_the_run(gate):
     table = mlflow.load_table("gate.json", run_ids=[run_id])
     page = mlflow.artifacts.load_text(f"runs:/{run_id}/gate.html")
 
-    assert list(table["model"]) == ["lr"] * 11 + ["<b>bad</b>"] * 11
+    assert list(table["model"]) == ["lr"] * 16 + ["<b>bad</b>"] * 16
     assert set(table["verdict"]) == {"passed", "failed"}
     assert "&lt;b&gt;bad&lt;/b&gt;" in page
     assert "<b>bad" not in page
     assert "(simulated data)" in page
-    assert page.count("<tr>") == 22
+    assert page.count("<tr>") == 32
 
 
 def test_promote__links_run_dataset_gate_and_workflow_in_the_description(gate, runs, stores, monkeypatch):
@@ -135,14 +139,15 @@ def test_promote__to_none_registers_only(gate):
     gate("lr", to="none")
 
     assert [version.current_stage for version in registry.versions()] == ["None"]
-    assert len(registry.gate_table("1")) == 11
+    assert len(registry.gate_table("1")) == 16
 
 
 def test_promote__a_random_split_saw_the_hold_out(gate):
     done = gate("random")
 
-    assert done.exit_code == 0
-    assert "random: last hour it learned from is 2016-12-" in done.stdout.splitlines()[-1]
+    assert done.exit_code == 2
+    assert "Error: nothing is in Production: no candidate passes, nothing changes" in done.output
+    assert "random: last hour it learned from is 2016-12-" in last_run().data.tags["dsgo.conclusion"]
     assert registry.versions() == []
 
 
@@ -160,7 +165,7 @@ def test_promote__a_pickled_model_is_refused_and_never_opened(gate, tmp_path):
         mlflow.pyfunc.log_model(name="model", python_model=Pickled(), signature=SIGNATURE, pip_requirements=["mlflow"])
     opened.unlink(missing_ok=True)
 
-    done = gate(run.info.run_id)
+    done = gate(run.info.run_id, to="none")
 
     assert done.exit_code == 0
     assert "may hold a pickle, which is not opened here" in done.stdout.splitlines()[-1]
@@ -191,9 +196,10 @@ def test_promote__gives_way_to_a_promotion_in_between(gate, monkeypatch):
     gate("bad", to="none")
     see = promote.observe_candidate
 
-    def see_slowly(run, model_id, hold_out):
+    def see_slowly(run, hold_out):
+        model_id = find_candidate(run.info.run_id)[1]
         registry.promote(registry.register(run.info.run_id, model_id, {}, "").version, "meanwhile", "by hand")
-        return see(run, model_id, hold_out)
+        return see(run, hold_out)
 
     monkeypatch.setattr(promote, "observe_candidate", see_slowly)
 
@@ -214,8 +220,208 @@ def test_promote__a_production_version_whose_files_are_gone_is_said_with_the_way
         hidden.rename(folder)
 
     assert done.exit_code == 2
-    assert "Error: version 1, now in Production, cannot be compared with: " in done.output
-    assert "`dsgo promote VERSION`" in done.output
+    assert "Error: version 1, now in Production, does not load: " in done.output
+    assert "Nothing changes. Look at the data and the stores first" in done.output
+    assert "rollback" not in done.output
+
+
+def log_broken(tmp_path, body, names=("model", "serving"), signature=SIGNATURE, until="2015-12-31T23:00:00+00:00"):
+    """A finished run whose models are code of someone else's making; `body` is that of predict."""
+    code = tmp_path / "theirs.py"
+    code.write_text(
+        "import mlflow, numpy as np, pandas as pd\n"
+        "class Theirs(mlflow.pyfunc.PythonModel):\n"
+        "    def predict(self, context, model_input, params=None):\n"
+        f"        {body}\n"
+        "mlflow.models.set_model(Theirs())\n"
+    )
+    tags = {"dsgo.trained_until": until} if until is not None else {}
+    return log_code(EXPERIMENT, code, signature, names, **tags)[0]
+
+
+TWO = "pd.DataFrame({'solar_GW': 1.0, 'wind_GW': 1.0}, model_input.index)"
+
+
+ODD_MODELS = [  # body of predict, the rule that fails, what it says
+    ("raise RuntimeError('out of order')", "loads and predicts", "out of order"),
+    ("return model_input['humidity']", "loads and predicts", "KeyError: 'humidity'"),
+    ("return np.zeros((3, 2))", "loads and predicts", "rows with 3"),
+    ("return pd.DataFrame({'power': 1.0}, model_input.index)", "loads and predicts", "no column solar_GW, wind_GW"),
+    ("return None", "loads and predicts", "rows with 0"),
+    ("return 'sunny'", "loads and predicts", "DataFrame constructor not properly called!"),
+    (f"return {TWO}.assign(wind_GW='a lot')", "loads and predicts", "could not convert string to float: 'a lot'"),
+    (f"return {TWO}[::-1]", "loads and predicts", "its answer has not the index of the rows that it was given"),
+    (f"return {TWO} * np.inf", "hours without a number", "8"),
+    (f"return {TWO} * np.nan", "hours without a number", "8"),
+]
+ODD_TAGS = [  # dsgo.trained_until, what the rule says; None: it passes
+    (None, "the run has no tag dsgo.trained_until"),
+    ("2015-12-31T23:00:00", "the tag dsgo.trained_until, '2015-12-31T23:00:00', has no time zone: add Z or an offset"),
+    ("yesterday, I think", "the tag dsgo.trained_until, 'yesterday, I think', is no time"),
+    ("9" * 40, f"the tag dsgo.trained_until, '{'9' * 40}', is no time"),
+    ("NaT", "the tag dsgo.trained_until, 'NaT', is no time"),
+    ("2016-01-01T01:00:00+02:00", None),  # 2015-12-31 23:00 UTC
+    ("2016-01-01T00:00:00Z", "2016-01-01 00:00"),
+]
+
+
+def test_promote__models_and_tags_of_someone_elses_making_fail_their_own_rule_and_the_others_are_judged(gate, tmp_path):
+    broken = [log_broken(tmp_path, body) for body, _, _ in ODD_MODELS]
+    odd = [log_broken(tmp_path, f"return {TWO}", until=until) for until, _ in ODD_TAGS]
+
+    done = gate(*broken, *odd, "lr")
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1].startswith("version 1 of BestModel is in Production. lr: mae ")
+    rows = mlflow.load_table("gate.json", run_ids=[last_run().info.run_id])
+    for run_id, (_, rule, says) in zip(broken, ODD_MODELS, strict=True):
+        row = rows[(rows["run_id"] == run_id) & (rows["rule"] == rule)].iloc[0]
+        assert row["verdict"] == "failed"
+        assert says in str(row["figure"])
+    for run_id, (_, says) in zip(odd, ODD_TAGS, strict=True):
+        row = rows[(rows["run_id"] == run_id) & (rows["rule"] == "last hour it learned from")].iloc[0]
+        assert row["verdict"] == ("failed" if says else "passed")
+        assert says is None or row["figure"] == says
+
+
+def test_promote__a_candidate_without_a_serving_fit_is_told_what_to_do(gate, tmp_path):
+    old = log_broken(tmp_path, f"return {TWO}", names=("model",))
+
+    done = gate(old, to="none")
+
+    assert "the run has logged no model `serving`, fitted on every hour: train it again" in done.stdout
+
+
+def test_promote__says_the_cause_and_not_the_data_that_was_printed(gate, tmp_path):
+    whole_numbers = Schema([ColSpec("long", "windspeed")])
+    odd = log_broken(tmp_path, f"return {TWO}", signature=ModelSignature(whole_numbers, SIGNATURE.outputs))
+
+    done = gate(odd, to="none")
+
+    reason = last_run().data.tags["dsgo.conclusion"]
+    assert "loads and predicts is Incompatible input types for column windspeed." in reason
+    assert "Failed to enforce schema" not in done.output
+
+
+def test_promote__what_serves_is_the_fit_on_every_hour_and_names_the_judged_one(gate, runs):
+    gate("lr")
+
+    version = registry.production()
+    judged, serving = (fits.of_run(mlflow.get_run(runs["lr"]))[name].uri for name in ("model", "serving"))
+    assert version.source == serving
+    assert f"models:/{version.tags['dsgo.judged']}" == judged == fits.past_uri(version)
+    assert version.tags["dsgo.trained_until"] == "2015-12-31T23:00:00+00:00"
+    assert version.tags["dsgo.serving_until"] == "2016-12-31T23:00:00+00:00"
+    assert [str(fit.until)[:10] for fit in fits.of_version(version)] == ["2016-12-31", "2015-12-31"]
+
+
+def test_promote__the_share_of_resamplings_is_in_the_table_and_the_tags(gate):
+    gate("worse")
+    assert "gate.better_percent" not in registry.production().tags
+
+    gate("lr")
+
+    (share,) = [row["figure"] for row in registry.gate_table("2") if row["rule"].startswith("better in %")]
+    assert 95 <= share <= 100
+    assert float(registry.production().tags["gate.better_percent"]) == pytest.approx(share, rel=1e-5)
+
+
+def by_hand(run_id, name="model", **tags):
+    """A version registered and moved to Production by hand, from a run's logged model."""
+    model_id = fits.of_run(mlflow.get_run(run_id))[name].uri.removeprefix("models:/")
+    version = registry.register(run_id, model_id, tags, "").version
+    registry.promote(version, "by hand", "by hand")
+    return version
+
+
+@pytest.mark.parametrize("name", ["model", "serving"])
+def test_promote__a_production_version_registered_by_hand_is_compared_through_its_judged_model(gate, runs, name):
+    by_hand(runs["lr"], name)
+
+    done = gate("worse")
+
+    assert done.exit_code == 0, done.output
+    assert "below version 1)" in done.stdout
+    assert "version 1 is left out" not in done.stdout
+    assert stages() == ({"Production": ["1"]}, "1")
+
+
+@pytest.mark.parametrize("name", ["model", "serving"])
+def test_promote__a_production_version_that_saw_the_hold_out_neither_wins_by_it_nor_blocks(gate, runs, name):
+    by_hand(runs["random"], name)
+
+    done = gate("lr")
+
+    assert done.exit_code == 0, done.output
+    assert "version 1 is left out: it learned from hours until 2016-12-31" in done.stdout
+    assert stages()[0]["Production"] == ["2"]
+    assert "version 1 is left out" in registry.history()[0].why
+
+
+def test_promote__a_production_version_of_unknown_training_does_not_block(gate, tmp_path):
+    by_hand(log_broken(tmp_path, f"return {TWO}", until="who knows"))
+
+    done = gate("lr")
+
+    assert "version 1 is left out: which hours it learned from is not known (the tag dsgo.trained_until" in done.stdout
+    assert stages()[0]["Production"] == ["2"]
+
+
+def test_promote__a_production_version_that_saw_a_part_is_compared_on_the_rest(gate, runs, tmp_path):
+    by_hand(log_broken(tmp_path, f"return {TWO}", until="2016-09-30T23:00:00Z"))
+
+    done = gate("lr")
+
+    assert "mae, GW, since 2016-10-01" in done.stdout
+    assert stages()[0]["Production"] == ["2"]
+    assert "; since 2016-10-01 " in registry.history()[0].why
+
+
+def test_promote__a_production_version_from_before_there_were_two_fits_is_judged_itself(gate, runs, tmp_path):
+    by_hand(log_broken(tmp_path, f"return {TWO}", names=("model",)))
+
+    done = gate("lr")
+
+    assert done.exit_code == 0, done.output
+    assert "below version 1)" in done.stdout
+    assert stages()[0]["Production"] == ["2"]
+
+
+def test_promote__data_that_production_cannot_predict_changes_nothing_and_does_not_blame_the_model(gate, tmp_path):
+    by_hand(log_broken(tmp_path, "raise ValueError('odd data')"))
+
+    done = gate("lr")
+
+    assert done.exit_code == 2
+    assert "Error: version 1, now in Production, cannot predict this data: odd data. Nothing changes." in done.output
+    assert "process_data -e validate" in done.output
+    assert "rollback" not in done.output
+    assert stages()[0]["Production"] == ["1"]
+
+
+def archive(version):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        mlflow.MlflowClient().transition_model_version_stage(registry.MODEL, version, "Archived")
+
+
+def test_promote__with_nothing_in_production_the_last_one_must_be_reached(gate):
+    gate("lr")
+    archive("1")
+
+    done = gate("worse")
+
+    assert done.exit_code == 2
+    assert (
+        "Error: nothing is in Production (`dsgo promote 1` puts the last one back): no candidate passes" in done.output
+    )
+    assert "as version 1, the last in Production" in done.output
+    assert registry.production() is None
+
+    done = gate("worse", "lr")
+
+    assert done.exit_code == 0, done.output
+    assert registry.production().version == "1"
 
 
 @pytest.mark.parametrize(

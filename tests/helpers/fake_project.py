@@ -18,15 +18,19 @@ def main(name, do, output):
             raise RuntimeError("no wind")
         if do.startswith("sleep"):
             time.sleep(float(do.removeprefix("sleep")))
-        mlflow.log_text("whole", output)
+        if do.startswith("promote"):
+            from dsgo.models import registry
+            registry.promote(do.removeprefix("promote"), "by the step", "gate")
+        for path in output.split("+"):
+            mlflow.log_text("whole", path)
 
 run_step(main)
 """
 STEPS = {
     "process_data": (["source", "start", "end", "country"], "dataset/dataset.parquet"),
-    "lr": (["data"], "model/MLmodel"),
-    "rf": (["data"], "model/MLmodel"),
-    "keras_nn": (["data"], "model/MLmodel"),
+    "lr": (["data"], "model/MLmodel+serving/MLmodel"),
+    "rf": (["data"], "model/MLmodel+serving/MLmodel"),
+    "keras_nn": (["data"], "model/MLmodel+serving/MLmodel"),
     "report": (["data"], "report/report.html"),
 }
 PROMOTE = (["run_ids", "to", "metric", "margin", "data"], "gate.json")

@@ -8,7 +8,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LinearRegression
 
-from dsgo.data.dataset import Dataset, split_dataset
+from dsgo.data.dataset import Dataset
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.models import power_model, registry
 from dsgo.models.training import SIGNATURE, log_candidate
@@ -25,23 +25,28 @@ def log_dataset(frame, experiment):
     return run_id
 
 
-def log_linear(frame, data_run_id, experiment, name="lr", scale=1.0, split="chronological"):
-    """A finished trainer's run; below 1, `scale` makes its model worse. Returns the run's id."""
-    train, test = split_dataset(frame, split)
-    model = LinearRegression().fit(train[WEATHER], train[TARGETS])
-    model.coef_ *= scale
-    model.intercept_ *= scale
+def log_linear(frame, data_run_id, experiment, name="lr", scale=1.0, split="chronological", fit=None):
+    """A finished trainer's run; below 1, `scale` makes its models worse. Returns the run's id."""
+
+    def scaled(hours):
+        model = LinearRegression().fit(hours[WEATHER], hours[TARGETS])
+        model.coef_ *= scale
+        model.intercept_ *= scale
+        return model
+
+    dataset = Dataset(frame, f"runs:/{data_run_id}/dataset/dataset.parquet", data_run_id)
     with mlflow.start_run(experiment_id=experiment_id(experiment), run_name=name) as run:
-        log_candidate(model, train, test, Dataset(frame, f"runs:/{data_run_id}/dataset/dataset.parquet", data_run_id))
+        log_candidate(fit or scaled, dataset, split)
     return run.info.run_id
 
 
-def log_code(experiment, code=power_model.__file__, signature=SIGNATURE, **tags):
-    """A finished run with a model that is nothing but its code; returns the ids of run and model."""
+def log_code(experiment, code=power_model.__file__, signature=SIGNATURE, names=("model",), **tags):
+    """A finished run with models that are nothing but their code; returns the ids of run and (last) model."""
     with mlflow.start_run(experiment_id=experiment_id(experiment), tags=tags) as run:
-        info = mlflow.pyfunc.log_model(
-            name="model", python_model=str(code), signature=signature, pip_requirements=["mlflow"]
-        )
+        for name in names:
+            info = mlflow.pyfunc.log_model(
+                name=name, python_model=str(code), signature=signature, pip_requirements=["mlflow"]
+            )
     return run.info.run_id, info.model_id
 
 

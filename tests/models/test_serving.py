@@ -86,7 +86,7 @@ def model(stores, small_dataset):
         empty_registry()
         run_id = log_linear(small_dataset, log_dataset(small_dataset, "serving"), "serving")
         model_id = find_candidate(run_id)[1]
-        registry.promote(registry.register(run_id, model_id, {}, "").version, "for the tests")
+        registry.promote(registry.register(run_id, model_id, {}, "").version, "for the tests", "gate")
         yield model_id
         empty_registry()
 

@@ -56,6 +56,8 @@ LEFT_OUT = [
     ),
     ("Docker", "mlflow models build-docker -m models:/BestModel/Production -n bestmodel"),
     ("Spark", "from pyspark.sql.functions import struct"),
+    ("a private repository", "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=http.https://YOUR.GIT/.extraHeader"),
+    ("certificates and other hosts", "export DASK_DISTRIBUTED__COMM__TLS__CA_FILE=ca.pem"),
     ("internet", "mlflow run process_data --env-manager local --experiment-name predicting_wind_solar -P source=opsd"),
 ]
 NAMES = {"RUN_ID": "[0-9a-f]{32}", "MY_RUN_ID": "[0-9a-f]{32}", "COMMIT": "[0-9a-f]{40}"}
