@@ -13,6 +13,7 @@ import mlflow
 from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.base.places import ROOT
+from dsgo.data import live
 from dsgo.data.opsd import find_pair
 from dsgo.models import registry
 from dsgo.runs import options
@@ -22,12 +23,11 @@ from dsgo.workflow import keys
 from dsgo.workflow.plan import Planned, Step, choose, own_parameters, plan
 from dsgo.workflow.project import Source
 
-VALUES = ["source", "start", "end", "country", "models", "to", "metric", "margin"]  # parameters that steps are given
-
 DATA, MODELS = "dataset/dataset.parquet", ("model/MLmodel", "serving/MLmodel")
-RAW = {"source": "{source}", "start": "{start}", "end": "{end}", "country": "{country}"}
+RAW = {name: f"{{{name}}}" for name in ("source", "start", "end", "now", "country")}
 ON_DATA = {"data": "{process_data}"}
 GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
+VALUES = [*RAW, "models", "to", "metric", "margin"]  # parameters that steps are given
 
 
 def nothing_to_report_on() -> str:
@@ -69,6 +69,12 @@ STEPS = [
 TRAINERS = [step.name for step in STEPS if step.trainer]
 
 
+def values_of(parameters: dict[str, str | float]) -> dict[str, str]:
+    """Return what steps are given of the workflow's parameters; `now` is the hour in which it began."""
+    values = {name: str(parameters[name]) for name in VALUES}
+    return values | {"now": f"{live.present(values['now']):%Y-%m-%dT%H:%MZ}"}
+
+
 def plan_steps(
     values: dict[str, str], own: dict[str, dict[str, str]], root: Path = ROOT, env_manager: str = "local"
 ) -> list[Planned]:
@@ -77,7 +83,9 @@ def plan_steps(
     `values` has the workflow's parameters, `own` those of single steps; `root` is the folder of the MLprojects.
     """
     source = values["source"]
-    content = {} if source in ("sample", "opsd") else {"source": " ".join(map(keys.digest, find_pair(Path(source))))}
+    content = {} if source in live.SOURCES else {"now": ""}  # the present does not count elsewhere
+    if source not in ("sample", "opsd", *live.SOURCES):
+        content["source"] = " ".join(map(keys.digest, find_pair(Path(source))))
     requirements = "" if env_manager == "uv" else keys.digest(root / "requirements.txt")
     return plan(choose(STEPS, values["models"]), values, own, root, requirements, content)
 
@@ -109,7 +117,7 @@ def main(
 
     with start_run("workflow") as parent, tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
         registry.production()  # several there: said before hours of training, not after
-        source, values = Source.of(project or str(ROOT)), {name: str(parameters[name]) for name in VALUES}
+        source, values = Source.of(project or str(ROOT)), values_of(parameters)
         planned = plan_steps(values, own_parameters(own), source.checkout(Path(folder)), env_manager)
         ids = (parent.info.experiment_id, parent.info.run_id)
         setting = Setting(source, env_manager, mlflow.get_tracking_uri(), *ids, retries + 1, timeout)
@@ -128,7 +136,7 @@ def why(step: str, params: tuple[str, ...], experiment_name: str) -> list[str]:
     given = dict(param.partition("=")[::2] for param in params)
     arguments = [part for name, value in given.items() for part in (f"--{name}", value)]
     with main.make_context("workflow", arguments) as context:
-        values = {name: str(context.params[name]) for name in VALUES}
+        values = values_of(context.params)
         planned = plan_steps(values, own_parameters(context.params["own"]), ROOT, context.params["env_manager"])
     item = next((item for item in planned if item.step.name == step), None)
     if item is None:

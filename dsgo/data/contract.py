@@ -9,15 +9,15 @@ import pandera.pandas as pa
 
 from dsgo.data.capacity import MOST_GW
 from dsgo.data.quality import TOLERANCE
-from dsgo.data.schema import CAPACITY, COLUMNS, TARGETS, TIME
+from dsgo.data.schema import CAPACITY, COLUMNS, OPTIONAL, TARGETS, TIME
 
 
 def violations(frame: pd.DataFrame) -> list[str]:
     """Return a line for each way a dataset breaks the contract: column, what, in how many rows, the first timestamp.
 
     `utc_timestamp` is the index or a column, of times or of text as a CSV holds it. The contract: a time zone in each
-    timestamp, on the hour, unique, increasing; every column there, finite, in no row empty; power, wind, radiation and
-    capacity not negative; power at most 5% above capacity (and so not in MW or kW). An empty list: it holds.
+    timestamp, on the hour, unique, increasing; every column of COLUMNS there, and like an optional one finite, in no row empty; power, wind,
+    radiation and capacity not negative; power at most 5% above capacity (and so not in MW or kW). An empty list: it holds.
     """
     table = frame.reset_index() if TIME in frame.index.names else frame.reset_index(drop=True)
     if TIME not in table:
@@ -26,7 +26,7 @@ def violations(frame: pd.DataFrame) -> list[str]:
         return [f"{TIME}: no rows"]
     texts = table[TIME].astype("string")
     checked = pd.DataFrame({TIME: pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce")})
-    for name in [name for name in COLUMNS if name in table]:
+    for name in [name for name in COLUMNS + OPTIONAL if name in table]:
         values = pd.to_numeric(table[name], errors="coerce").astype("float64")
         checked[name] = values.mask(values.isna() & table[name].notna(), np.inf)  # text becomes inf, empty stays NaN
     try:
@@ -51,7 +51,7 @@ def _schema(table: pd.DataFrame, has_zone: pd.Series) -> pa.DataFrameSchema:
         check(lambda time: ~(time.diff() < pd.Timedelta(0)), "is earlier than the row before"),
     ]
     columns = {TIME: pa.Column(checks=times, nullable=False)}
-    for name in COLUMNS:
+    for name in COLUMNS + [name for name in OPTIONAL if name in table]:
         checks = [check(np.isfinite, "is not a number")]
         if name != "temperature":
             checks.append(check(lambda values: values >= 0, "is negative"))

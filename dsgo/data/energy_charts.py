@@ -72,17 +72,13 @@ def get_capacity(country: Country, hours: pd.DatetimeIndex) -> pd.DataFrame:
     known = SERVICE.get("/installed_power", params, lambda answer: _installed(answer, hours[-1]))
     SERVICE.require(set(_needed(country)) <= known.keys(), "installed power of " + ", ".join(_needed(country)), known)
 
-    def by_hour(series: pd.Series) -> np.ndarray:
-        at = (pd.DatetimeIndex(index).as_unit("s").asi8 for index in (hours, series.index))
-        return np.interp(*at, series)
-
-    offshore = by_hour(known["wind_offshore"]) if "wind_offshore" in known else 0.0
-    wind = by_hour(known["wind_onshore"]) + offshore
-    return pd.DataFrame({"solar_capacity_GW": by_hour(known["solar"]), "wind_capacity_GW": wind}, hours)
+    found = pd.DataFrame({kind: _at(series, hours) for kind, series in known.items()}, hours)
+    wind = found.drop(columns="solar").sum(axis=1)
+    return pd.DataFrame({"solar_capacity_GW": found["solar"], "wind_capacity_GW": wind})
 
 
 def years(start: pd.Timestamp, end: pd.Timestamp) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-    """Return (first day, last day) of each calendar year from `start` to before `end`; the last year ends with `end`."""
+    """Return (first day, last day) of each calendar year from `start` to before `end`, cut off after `end`."""
     last = (end - pd.Timedelta(hours=1)).floor("D")
     days = [pd.Timestamp(year=year, month=12, day=31, tz="UTC") for year in range(start.year, last.year + 1)]
     return [(day.replace(month=1, day=1), min(day, last)) for day in days]
@@ -157,11 +153,19 @@ def _targets(hourly: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> pd
     return frame[(frame.index >= start) & (frame.index < end)]
 
 
+def _at(series: pd.Series, hours: pd.DatetimeIndex) -> np.ndarray:
+    """Return the values at the hours: linear between those known, the first before them, the last after them."""
+    wanted, known = (pd.DatetimeIndex(index).as_unit("s").asi8 for index in (hours, series.index))
+    return np.interp(wanted, known, series.to_numpy("float64"))
+
+
 def _installed(answer: Any, until: pd.Timestamp) -> dict[str, pd.Series]:
     """Return GW by kind, each value stamped at the end of its month ("09.2026") or year ("2026"), up to `until`."""
     texts = pd.Series(answer["time"], dtype="string")
     monthly = texts.str.fullmatch(r"\d\d\.\d{4}").all()
-    SERVICE.require(monthly or texts.str.fullmatch(r"\d{4}").all(), "months as 09.2026 or years as 2026", answer["time"])
+    SERVICE.require(
+        monthly or texts.str.fullmatch(r"\d{4}").all(), "months as 09.2026 or years as 2026", answer["time"]
+    )
     begins = pd.to_datetime(texts, format="%m.%Y" if monthly else "%Y", utc=True)
     ends = pd.DatetimeIndex(begins) + (pd.DateOffset(months=1) if monthly else pd.DateOffset(years=1))
     named = {kind["name"]: pd.Series(kind["data"], ends, dtype="float64") for kind in answer["production_types"]}

@@ -12,6 +12,7 @@ from dsgo.data.quality import MOST_LOST
 from dsgo.data.schema import CAPACITY, OPTIONAL, TARGETS, TIME
 
 SOURCES = {"live": energy_charts, "smard": smard}  # the names of `source`, and where measured power comes from
+CAPACITY_SOURCE = "monthly or yearly values of Energy-Charts"
 YEARS = 4  # before now, where no start is given
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dsgo.base.errors import UserError
-from dsgo.data.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER
+from dsgo.data.schema import CAPACITY, COLUMNS, OPTIONAL, TARGETS, TIME, WEATHER
 
 TOLERANCE = 1.05  # power may exceed the installed capacity by 5%: capacity is known by the day or the year only
 MOST_LOST = 0.05  # share of the period's hours that may be missing or set aside
@@ -18,22 +18,23 @@ def clean(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join the raw parts into a frame with the columns of schema.py; return (dataset, dirt).
 
-    `power` and `weather` are as `dsgo.data.opsd.read_raw` gives them, `capacity` is in GW. Of a doubled hour the first
-    row is kept; an hour without power or weather stays missing; a row with an impossible value is set aside. The dirt
-    has a row for each finding: utc_timestamp, kind ("doubled", "missing" or one of SET_ASIDE) and column (of a doubled
-    hour the part, "power" or "weather"). Raises UserError where power is far above capacity (a wrong unit) or where
-    more than 5% of `hours` are lost, that is missing or set aside.
+    The optional columns are in it where `weather` has them. `power` and `weather` are as `dsgo.data.opsd.read_raw` gives
+    them, `capacity` is in GW. Of a doubled hour the first row is kept; an hour without power or weather stays missing;
+    a row with an impossible value is set aside. The dirt has a row for each finding: utc_timestamp, kind ("doubled",
+    "missing" or one of SET_ASIDE) and column (of a doubled hour the part, "power" or "weather"). Raises UserError where
+    power is far above capacity (a wrong unit) or where more than 5% of `hours` are lost, that is missing or set aside.
     """
-    parts = {"power": power[TARGETS], "weather": weather[WEATHER]}
+    measured = TARGETS + WEATHER + [name for name in OPTIONAL if name in weather]
+    parts = {"power": power[TARGETS], "weather": weather[measured[len(TARGETS) :]]}
     found = [_findings(part.index[part.index.duplicated()], "doubled", name) for name, part in parts.items()]
     once = [part[~part.index.duplicated()].reindex(hours) for part in parts.values()]
-    table = pd.concat([*once, capacity], axis="columns", sort=False)[COLUMNS]
+    table = pd.concat([*once, capacity], axis="columns", sort=False)[COLUMNS + measured[len(TARGETS + WEATHER) :]]
 
-    for column in TARGETS + WEATHER:
+    for column in measured:
         found.append(_findings(hours[table[column].isna()], "missing", column))
         found.append(_findings(hours[np.isinf(table[column])], "not a number", column))
     table = table.replace(np.inf, np.nan)
-    for column in [name for name in TARGETS + WEATHER if name != "temperature"]:
+    for column in [name for name in measured if name != "temperature"]:
         found.append(_findings(hours[table[column] < 0], "negative", column))
     for target, installed in zip(TARGETS, CAPACITY, strict=True):
         _check_unit(table, target, installed)

@@ -5,6 +5,7 @@ TARGETS = ["solar_GW", "wind_GW"]  # GW, mean over the hour
 WEATHER = ["windspeed", "temperature", "rad_horizontal", "rad_diffuse"]  # m/s at 10 m, degrees C, W/m2, W/m2
 CAPACITY = ["solar_capacity_GW", "wind_capacity_GW"]  # GW installed in that hour; known ahead
 COLUMNS = TARGETS + WEATHER + CAPACITY
+OPTIONAL = ["windspeed_100m"]  # m/s at 100 m; a dataset has it where its source does (live)
 
 # Installed capacity of Germany at the end of each year in GW, for data without capacity columns; it grows linearly
 # between two year ends. Source: BMWK, AGEE-Stat.
