@@ -16,8 +16,9 @@ def violations(frame: pd.DataFrame) -> list[str]:
     """Return a line for each way a dataset breaks the contract: column, what, in how many rows, the first timestamp.
 
     `utc_timestamp` is the index or a column, of times or of text as a CSV holds it. The contract: a time zone in each
-    timestamp, on the hour, unique, increasing; every column of COLUMNS there, and like an optional one finite, in no row empty; power, wind,
-    radiation and capacity not negative; power at most 5% above capacity (and so not in MW or kW). An empty list: it holds.
+    timestamp, on the hour, unique, increasing; every column there, of OPTIONAL any, finite, in
+    no row empty; power, wind, radiation and capacity not negative; power at most 5% above capacity (and so not in MW or
+    kW). An empty list: it holds.
     """
     table = frame.reset_index() if TIME in frame.index.names else frame.reset_index(drop=True)
     if TIME not in table:

@@ -108,7 +108,10 @@ def _version_2(answer: Any, needed: list[str]) -> pd.DataFrame:
 def _version_1(answer: Any, needed: list[str]) -> pd.DataFrame:
     """Return the same of a version 1 answer, which states no unit."""
     index = pd.to_datetime(answer["unix_seconds"], unit="s", utc=True)
-    named = {kind["name"].lower().replace(" ", "_"): kind["data"] for kind in answer["production_types"]}
+    named = {
+        kind["name"].lower().replace(" ", "_"): pd.Series(kind["data"], index, dtype="float64")
+        for kind in answer["production_types"]
+    }
     return _kinds(pd.DataFrame(named, index), needed, list(named))
 
 
@@ -134,14 +137,12 @@ def _kinds(frame: pd.DataFrame, needed: list[str], named: list[str]) -> pd.DataF
 def _hourly(values: pd.DataFrame) -> pd.DataFrame:
     """Return means over the hour; an hour that lacks a part is NaN.
 
-    How many parts an hour has is told by the fullest hour of its day or the day before: some countries went from hours
-    to quarters within a year.
+    How many parts an hour has is told by the hours beside it: some countries went from hours to quarters within a year,
+    where the two hours before the change are lost.
     """
     values = values[~values.index.duplicated()]
     grouped = values.groupby(pd.DatetimeIndex(values.index).floor("h"))
-    rows = grouped.size()
-    days = pd.DatetimeIndex(rows.index).floor("D")
-    parts = rows.groupby(days).max().rolling(2, min_periods=1).max().reindex(days).to_numpy()
+    parts = grouped.size().rolling(5, center=True, min_periods=1).max()
     SERVICE.require(set(parts) <= {1, 2, 4}, "1, 2 or 4 values an hour", sorted(set(parts)))
     return grouped.mean().where(grouped.count().eq(parts, axis=0))
 

@@ -8,6 +8,7 @@ value at t+1, wind and temperature are the mean of those at t and t+1.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dsgo.data.countries import Country, Point
@@ -33,9 +34,9 @@ UNITS = {
     "direct_radiation": "W/m²",  # on the horizontal plane
     "diffuse_radiation": "W/m²",
 }
-MOMENTS = ["wind_speed_10m", "wind_speed_100m", "temperature_2m"]
 # The dataset's columns; wind is weighted by wind power, the rest by solar power.
 WIND = {"windspeed": "wind_speed_10m", "windspeed_100m": "wind_speed_100m"}
+MOMENTS = ["windspeed", "windspeed_100m", "temperature"]  # stamped at a moment; the rest at the end of its hour
 SUN = {"temperature": "temperature_2m", "rad_horizontal": "direct_radiation", "rad_diffuse": "diffuse_radiation"}
 HIGHER = "wind_speed_120m"  # what ICON models have where 100 m is empty
 DOWN = (100 / 120) ** (1 / 7)  # from 120 to 100 m, by the power law of the wind profile with its usual exponent
@@ -66,7 +67,7 @@ def get_forecast(country: Country, now: pd.Timestamp, days: int = 7) -> pd.DataF
 
 
 def _weather(service: Service, country: Country, first: pd.Timestamp, last: pd.Timestamp, keep: bool) -> pd.DataFrame:
-    """Return the country's weighted means; an hour that a point of weight lacks is NaN."""
+    """Return the country's weighted means, stamped at the hour's start; an hour that a point of weight lacks is NaN."""
     dates = {"start_date": f"{first:%Y-%m-%d}", "end_date": f"{last:%Y-%m-%d}"}
     land, sea = country.points_on_land, country.offshore
     frames = _points(service, land, dates, keep)
@@ -77,16 +78,16 @@ def _weather(service: Service, country: Country, first: pd.Timestamp, last: pd.T
         for name, asked in names.items():
             weighted = [frame[asked] * weight for frame, weight in zip(frames, weights, strict=True) if weight]
             result[name] = sum(weighted[1:], weighted[0])
-    return pd.DataFrame(result).rename_axis(TIME)
+    return _aligned(pd.DataFrame(result)).rename_axis(TIME)
 
 
 def _points(service: Service, points: Sequence[Point], dates: dict[str, str], keep: bool) -> list[pd.DataFrame]:
-    """Return the weather at each point, hour by hour, stamped at the hour's start."""
+    """Return the weather at each point as Open-Meteo stamps it."""
     frames = _ask(service, points, UNITS, dates, keep)
     if any((frame["wind_speed_100m"].isna() & frame["wind_speed_10m"].notna()).any() for frame in frames):
         for frame, higher in zip(frames, _ask(service, points, {HIGHER: "m/s"}, dates, keep), strict=True):
             frame["wind_speed_100m"] = frame["wind_speed_100m"].fillna(higher[HIGHER] * DOWN)
-    return [_aligned(frame) for frame in frames]
+    return frames
 
 
 def question(points: Sequence[Point], variables: Sequence[str], dates: dict[str, str]) -> dict[str, str]:
@@ -128,18 +129,19 @@ def read_point(service: Service, answer: Any, point: Point, units: dict[str, str
     index = pd.to_datetime(hourly["time"], format="ISO8601", utc=True)
     hours = len(index) and index.is_monotonic_increasing and index.is_unique and (index == index.floor("h")).all()
     service.require(hours, "hours in order", hourly["time"][:3])
-    return pd.DataFrame({name: pd.Series(hourly[name], index, dtype="float64") for name in units})
+    columns = [np.array(hourly[name], dtype="float64") for name in units]
+    return pd.DataFrame(np.column_stack(columns), index, list(units))  # ValueError where lengths differ
 
 
 def _aligned(frame: pd.DataFrame) -> pd.DataFrame:
     """Move values stamped as Open-Meteo stamps them to hours that start at their stamp; the last hour is lost.
 
     >>> at = pd.date_range("2026-11-25", periods=3, freq="h", tz="UTC")
-    >>> values = pd.DataFrame({name: [1.0, 3.0, 5.0] for name in UNITS}, at)
-    >>> _aligned(values)[["wind_speed_10m", "direct_radiation"]].to_numpy().tolist()
+    >>> values = pd.DataFrame({name: [1.0, 3.0, 5.0] for name in [*WIND, *SUN]}, at)
+    >>> _aligned(values)[["windspeed", "rad_horizontal"]].to_numpy().tolist()
     [[2.0, 3.0], [4.0, 5.0]]
     """
     values = frame.reindex(pd.date_range(frame.index[0], frame.index[-1], freq="h"))
     after = values.shift(-1)
     moments = (values[MOMENTS] + after[MOMENTS]) / 2
-    return pd.concat([moments, after.drop(columns=MOMENTS)], axis="columns").iloc[:-1]
+    return pd.concat([moments, after.drop(columns=MOMENTS)], axis="columns", sort=False).iloc[:-1]

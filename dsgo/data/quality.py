@@ -18,17 +18,18 @@ def clean(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join the raw parts into a frame with the columns of schema.py; return (dataset, dirt).
 
-    The optional columns are in it where `weather` has them. `power` and `weather` are as `dsgo.data.opsd.read_raw` gives
+    It has the optional columns that `weather` has. `power` and `weather` are as `dsgo.data.opsd.read_raw` gives
     them, `capacity` is in GW. Of a doubled hour the first row is kept; an hour without power or weather stays missing;
     a row with an impossible value is set aside. The dirt has a row for each finding: utc_timestamp, kind ("doubled",
     "missing" or one of SET_ASIDE) and column (of a doubled hour the part, "power" or "weather"). Raises UserError where
     power is far above capacity (a wrong unit) or where more than 5% of `hours` are lost, that is missing or set aside.
     """
-    measured = TARGETS + WEATHER + [name for name in OPTIONAL if name in weather]
-    parts = {"power": power[TARGETS], "weather": weather[measured[len(TARGETS) :]]}
+    optional = [name for name in OPTIONAL if name in weather]
+    measured = TARGETS + WEATHER + optional
+    parts = {"power": power[TARGETS], "weather": weather[WEATHER + optional]}
     found = [_findings(part.index[part.index.duplicated()], "doubled", name) for name, part in parts.items()]
     once = [part[~part.index.duplicated()].reindex(hours) for part in parts.values()]
-    table = pd.concat([*once, capacity], axis="columns", sort=False)[COLUMNS + measured[len(TARGETS + WEATHER) :]]
+    table = pd.concat([*once, capacity], axis="columns", sort=False)[COLUMNS + optional]
 
     for column in measured:
         found.append(_findings(hours[table[column].isna()], "missing", column))

@@ -1,7 +1,7 @@
 """SMARD (Bundesnetzagentur): measured generation of Germany by the hour, the second choice beside Energy-Charts.
 
-A file of https://www.smard.de/app/chart_data is a week from Monday 00:00 of Berlin. Values are MWh an hour, which is the
-hour's mean in MW, stamped at its start in milliseconds since 1970; null is "not published yet".
+A file of https://www.smard.de/app/chart_data is a week from Monday 00:00 of Berlin. Values are MWh an hour, which is
+the mean in MW, stamped at its start in milliseconds since 1970; null is "not published yet".
 """
 
 from typing import Any

@@ -1,18 +1,18 @@
 """A local server that answers as Energy-Charts, SMARD and Open-Meteo do, with values from formulas and faults to order.
 
-`live_server()` runs it in a thread of a test. `python tests/helpers/live_server.py --now 2026-11-20T08:00Z` runs it alone:
-it prints the variables that send the clients to it, and takes a new present at `PUT /now?2026-11-21T08:00Z`.
-Forms: /work/shared/live-data.md as of November 2026. The truth behind the answers are the functions `weather`,
-`generation` and `capacity`; national weather is linked to power, so that models can learn from it.
+`live_server()` runs it in a thread of a test. `python tests/helpers/live_server.py --now 2026-11-20T08:00Z` runs it by
+itself: it prints the variables that send the clients to it, and takes a new present at `PUT /now?2026-11-21T08:00Z`.
+The truth behind the answers are the functions `weather`, `generation` and `capacity`; power follows from weather, so
+that models can learn.
 """
 
 import argparse
 import json
 import threading
-import zlib
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -54,7 +54,8 @@ def _waves(at: np.ndarray, where: float, seed: int) -> np.ndarray:
     """Return smooth values of about unit variance that repeat in no practical time."""
     periods = np.array([31.0, 47.3, 71.9, 113.0, 173.0, 251.0]) * HOUR
     phases = np.random.default_rng(seed).uniform(0, 2 * np.pi, len(periods))
-    return np.sin(2 * np.pi * at[:, None] / periods + phases + where).sum(axis=1) / np.sqrt(len(periods) / 2)
+    turns = 2 * np.pi / periods
+    return sum(np.sin(turn * at + phase + where) for turn, phase in zip(turns, phases, strict=True)) / np.sqrt(3)
 
 
 def _sun(at: np.ndarray, latitude: float, longitude: float) -> np.ndarray:
@@ -92,7 +93,12 @@ def capacity(kind: str, at: np.ndarray) -> np.ndarray:
 
 def generation(kind: str, at: np.ndarray) -> np.ndarray:
     """Return MW, the mean of the quarter of an hour that begins at `at`, as it is once it is revised no more."""
-    middle = np.asarray(at, dtype="float64") + QUARTER / 2
+    return _generation(kind, np.asarray(at, dtype="float64").tobytes())
+
+
+@cache  # tests ask for the same years again and again
+def _generation(kind: str, at: bytes) -> np.ndarray:
+    middle = np.frombuffer(at) + QUARTER / 2
     if kind == "solar":
         factors = [
             0.85
@@ -103,6 +109,13 @@ def generation(kind: str, at: np.ndarray) -> np.ndarray:
     else:
         factors = [1 / (1 + np.exp(-(weather("wind_speed_100m", middle, *p) - 9) / 1.7)) for p in PLACES[kind]]
     return np.round(1000 * capacity(kind, middle) * np.mean(factors, axis=0), 1)
+
+
+@cache
+def _berlin(first: float, last: float) -> list[str]:
+    """Return each quarter's ISO 8601 time in Berlin."""
+    at = pd.to_datetime(np.arange(first, last + 1, QUARTER), unit="s", utc=True)
+    return [moment.isoformat() for moment in at.tz_convert("Europe/Berlin")]
 
 
 def hourly(kind: str, hours: pd.DatetimeIndex) -> np.ndarray:
@@ -188,7 +201,7 @@ class LiveServer:
                 return {"unix_seconds": [int(x) for x in at], "production_types": types, "deprecated": False}
             if not self.version_2:
                 return 404
-            stamps = pd.to_datetime(at, unit="s", utc=True).tz_convert("Europe/Berlin").map(pd.Timestamp.isoformat)
+            stamps = _berlin(at[0], at[-1])
             rows = zip(*values.values(), strict=True)
             data = [
                 {"timestamp": stamp, "values": dict(zip(kinds, row, strict=True))}
@@ -296,9 +309,9 @@ class LiveServer:
         return answers if len(answers) > 1 else answers[0]
 
     def seen(self, name: str, at: np.ndarray, latitude: float, longitude: float, lead: Any) -> np.ndarray:
-        """Return the weather as a run of `lead` days before it says it: with an error that grows; in Open-Meteo's digits."""
+        """Return the weather as a run says it `lead` days before: with an error that grows, in Open-Meteo's digits."""
         truth = weather(name, at, latitude, longitude)
-        error = 0.04 * lead * _waves(at, zlib.crc32(f"{lead}".encode()) if np.ndim(lead) == 0 else self.present, 5)
+        error = 0.04 * lead * _waves(at, self.present / 86400, 5)
         values = truth + 2 * error if name == "temperature_2m" else truth * np.clip(1 + error, 0, None)
         return np.round(values, 2 if name.startswith("wind") else 1)
 
