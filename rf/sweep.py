@@ -56,19 +56,22 @@ def main(data: str, split: str, seed: int, **lists: list[int]) -> None:
             Progress(disable=not sys.stdout.isatty()) as progress,
         ):
             bar = progress.add_task("forests", total=len(combinations))
-            fits = [
-                [pool.submit(fit_forest, hours, seed, n_jobs=1, **params) for hours in (train, dataset.frame)]
-                for params in combinations
-            ]
-            # Logged one after another: what it parses of Python must not be parsed in two threads at once, or Python
-            # before 3.11.8 and 3.12.2 may end in a SystemError (CPython issue 106905).
-            for params in combinations:
-                judged, serving = (fit.result() for fit in fits.pop(0))
-                name = " ".join(f"{key}={value}" for key, value in params.items())
-                with mlflow.start_run(run_name=name, nested=True, tags={tags.STEP: "rf"}):
-                    mlflow.log_params(params | {"split": split, "seed": seed})
-                    rows.append(params | log_fitted(judged, serving, dataset, split, importances=importances))
-                progress.advance(bar)
+            try:
+                fits = [
+                    [pool.submit(fit_forest, hours, seed, n_jobs=1, **params) for hours in (train, dataset.frame)]
+                    for params in combinations
+                ]
+                # Logged one after another: what it parses of Python must not be parsed in two threads at once, or
+                # Python before 3.11.8 and 3.12.2 may end in a SystemError (CPython issue 106905).
+                for params in combinations:
+                    judged, serving = (fit.result() for fit in fits.pop(0))
+                    name = " ".join(f"{key}={value}" for key, value in params.items())
+                    with mlflow.start_run(run_name=name, nested=True, tags={tags.STEP: "rf"}):
+                        mlflow.log_params(params | {"split": split, "seed": seed})
+                        rows.append(params | log_fitted(judged, serving, dataset, split, importances=importances))
+                    progress.advance(bar)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C waits for no fit that has not begun
         table = pd.DataFrame(rows).sort_values("mae").reset_index(drop=True)
         mlflow.log_table(table, "sweep.json")
     print(table[[*lists, "mae", "r2", "mae_skill"]].round(3).to_string(index=False))

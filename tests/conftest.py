@@ -1,6 +1,7 @@
 """Fixtures that all tests share: the real data, and both stores running on free ports."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,15 @@ from ftp_server import Server
 from live_server import live_server
 from shared import SHARED_DATA, new_stores
 
+# A script's `make test &` has Ctrl-C ignored, and children inherit that: those that tests send it must hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # in every child process too
 
-# Minutes each: begun first, so that the other process has something left to do meanwhile.
-LONG = ["test_readme.py", "test_notebooks.py", "test_driver.py", "test_load.py"]
+# A minute or more each: begun first, so that the other processes have something left to do meanwhile.
+LONG = [
+    *("test_readme.py", "test_notebooks.py", "test_driver.py", "test_load.py", "test_attacks.py", "test_dashboard.py"),
+    *("test_report.py", "test_backup.py", "test_demo.py", "test_environments.py", "test_running.py"),
+]
 
 
 def pytest_collection_modifyitems(items):

@@ -15,12 +15,27 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 FEATURES = ["windspeed", "temperature", "rad_horizontal", "rad_diffuse"]
 TARGETS = ["solar_GW", "wind_GW"]
+CAPACITY = ["solar_capacity_GW", "wind_capacity_GW"]
+TIME = "utc_timestamp"
+# What is physically possible, as dsgo/data/schema.py has it: m/s, degrees C, W/m2, GW.
+LIMITS = {
+    "windspeed": (0.0, 100.0),
+    "temperature": (-90.0, 60.0),
+    "rad_horizontal": (0.0, 1500.0),
+    "rad_diffuse": (0.0, 1500.0),
+    "solar_capacity_GW": (0.0, 1000.0),
+    "wind_capacity_GW": (0.0, 1000.0),
+}
+NOISE = {"windspeed": 0.05, "rad_horizontal": 0.5, "rad_diffuse": 0.5}  # below zero by no more counts as 0
+# A zone at the end of date and time, as dsgo/data/columns.py has it.
+ZONE = r"(?i)^(.*\d[T ]\d.*?)\s*(?:(Z|UTC|GMT)|([+-]\d\d:?\d\d|[+-]\d\d))\s*(?:\[[\w/+-]+\])?\s*$"
+SHOWN = 10  # fields that a refusal names
 # What skops does not know by itself of forests and of gradient boosting: arrays of nodes, without code of their own.
 TRUSTED = ["sklearn.tree._tree.Tree", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
 
 class PowerModel(PythonModel):
-    """Predict power in GW, never below 0, from weather columns in the units of the dataset."""
+    """Predict power in GW, never below 0 nor above a capacity that is given, from weather in the dataset's units."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the estimator that stands beside this file."""
@@ -41,12 +56,59 @@ class PowerModel(PythonModel):
     ) -> pd.DataFrame:
         """Return a frame with solar_GW and wind_GW in GW, one row for each row of `model_input`, same index.
 
-        Raises MlflowException where a weather column is empty.
+        Where `model_input` has installed capacity, no prediction is above it. Raises MlflowException as `checked`.
         """
-        if empty := [name for name in FEATURES if model_input[name].isna().any()]:
-            raise MlflowException.invalid_parameter_value(f"a row has no {', '.join(empty)}")  # served as a 400
-        power = np.clip(np.asarray(self.estimate(model_input[FEATURES]), dtype="float64"), 0, None)
+        table = checked(model_input)
+        if not len(table):
+            return pd.DataFrame(columns=TARGETS, index=model_input.index, dtype="float64")
+        power = np.clip(np.asarray(self.estimate(table[FEATURES]), dtype="float64"), 0, None)
+        power = np.fmin(power, table.reindex(columns=CAPACITY).to_numpy())  # where it is known
         return pd.DataFrame(power, columns=TARGETS, index=model_input.index)
+
+
+def checked(model_input: pd.DataFrame) -> pd.DataFrame:
+    """Return weather, and installed capacity where it is given, as float64; `utc_timestamp` as times in UTC.
+
+    Columns may be of any type that holds numbers (whole, nullable, text of digits); `utc_timestamp` may be a column or
+    the index, of times or of text, or not there. Raises MlflowException (a 400 when served) that names up to ten fields
+    that are empty, no number, physically impossible, or no time with a zone, by column and row (from 1).
+    """
+    table = pd.DataFrame(index=model_input.index)
+    wrong: list[str] = []
+
+    def refuse(column: str, what: str, rows: np.ndarray, values: pd.Series) -> None:
+        for i in np.flatnonzero(rows):
+            value, time = values.iloc[i], table[TIME].iloc[i] if TIME in table else pd.NaT
+            at = f" ({time:%Y-%m-%dT%H:%M:%SZ})" if pd.notna(time) else ""
+            shown = repr(value[:40]) if isinstance(value, str) else str(value)[:40]
+            wrong.append(f"{column} is {what.format(shown)} in row {i + 1}{at}")
+
+    times = model_input.index.to_series() if model_input.index.name == TIME else model_input.get(TIME)
+    if times is not None and (given := times.notna().to_numpy()).any():
+        texts = times.astype("str").str.strip()
+        parts = texts.str.extract(ZONE)
+        has_zone = parts[0].notna()
+        written = (parts[0] + parts[2].fillna("Z")).where(has_zone, texts).str.upper()
+        utc = pd.to_datetime(written, utc=True, format="ISO8601", errors="coerce")
+        is_time = utc.notna().to_numpy()
+        refuse(TIME, "empty", ~given, times)
+        refuse(TIME, "{}, no time", ~is_time & given, texts)
+        refuse(TIME, "{}, without a zone (add Z or an offset)", ~has_zone.to_numpy() & is_time & given, texts)
+        table[TIME] = utc.array
+    for name in [name for name in LIMITS if name in model_input]:
+        values = model_input[name]
+        numbers = pd.to_numeric(values.astype("object"), errors="coerce").to_numpy("float64", na_value=np.nan)
+        empty, (low, high) = values.isna().to_numpy(), LIMITS[name]
+        if name in FEATURES:
+            refuse(name, "empty", empty, values)
+        refuse(name, "{}, no number", ~empty & ~np.isfinite(numbers), values)
+        beyond = np.isfinite(numbers) & ((numbers < low - NOISE.get(name, 0.0)) | (numbers > high))
+        refuse(name, f"{{}}, not within {low:g} and {high:g}", beyond, values)
+        table[name] = np.maximum(numbers, low)  # noise around zero
+    if wrong:
+        more = f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
+        raise MlflowException.invalid_parameter_value(f"{'; '.join(wrong[:SHOWN])}{more}")
+    return table
 
 
 set_model(PowerModel())

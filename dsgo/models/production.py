@@ -67,6 +67,16 @@ class State:
         return self.version is None or self.alias_off
 
     @property
+    def exact(self) -> str:
+        """What is there and since which second: another text after each change."""
+        if len(self.there) > 1:
+            return f"versions {' and '.join(version.version for version in reversed(self.there))}"
+        if not self.history:
+            return "nothing yet"
+        what = f"version {self.version.version}" if self.version else "nothing"
+        return f"{what} since {self.history[0].since:%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
     def title(self) -> str:
         """What is so, in a few words."""
         if self.version is None:

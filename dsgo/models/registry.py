@@ -55,19 +55,15 @@ def require_production() -> ModelVersion:
     return state.version
 
 
-def incumbent() -> tuple[ModelVersion | None, str]:
-    """Return what a candidate has to beat, and a note for the reader.
+def incumbent() -> ModelVersion | None:
+    """Return what a candidate has to beat: the version in Production, or the last that was and is still registered.
 
-    It is the version in Production. Where nothing is there any more, it is the last one that was and is still
-    registered, and the note says so. None where nothing ever was. Raises UserError where several are there.
+    None where nothing ever was. Raises UserError where several are there.
     """
     state = look()
     if len(state.there) > 1:
         raise UserError(state.said)
-    if state.version or state.last is None:
-        return state.version, ""
-    since = states.when(state.history[0].since)
-    return state.last, f"nothing is in Production since {since}: version {state.last.version} was the last that was"
+    return state.last
 
 
 def version_of(name: str) -> ModelVersion:

@@ -13,6 +13,7 @@ from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PythonModelContext
 from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
 
 from dsgo.base import tags
 from dsgo.data.dataset import Dataset
@@ -23,12 +24,13 @@ from dsgo.models.metrics import baseline, scores
 from dsgo.runs.lineage import tracked
 
 JUDGED, SERVING = "model", "serving"  # names of a run's two logged models
+# Inputs of any type: MLflow refuses whole numbers, nullable columns and times where double or string is declared.
+# The model itself takes each as what it means, or refuses it by column and row (dsgo/models/power_model.py, `checked`).
 SIGNATURE = ModelSignature(
     inputs=Schema(
         [
-            *(ColSpec("double", name) for name in WEATHER),
-            ColSpec("string", TIME, required=False),  # ISO 8601 with Z, as JSON and the raw files hold it
-            *(ColSpec("double", name, required=False) for name in CAPACITY),
+            *(ColSpec(AnyType(), name) for name in WEATHER),
+            *(ColSpec(AnyType(), name, required=False) for name in [TIME, *CAPACITY]),
         ]
     ),
     outputs=Schema([ColSpec("double", name) for name in TARGETS]),

@@ -32,6 +32,8 @@ raw = _all(
     click.option("--end", default="", help="Last day (UTC); nothing: the source's own."),
     click.option("--now", default="", help="ISO 8601: the present hour of a live source; nothing: the clock."),
     click.option("--country", default="DE", help="Two letters, as the raw columns begin."),
+    click.option("--weather-late", default="0/0", help="Hours the weather's stamps are late in winter/summer."),
+    click.option("--power-late", default="0/0", help="The same of power; local time taken for UTC is 1/2 in Germany."),
 )
 gate = _all(
     click.option("--to", type=click.Choice(["Production", "Staging", "none"]), default="Production", show_default=True),

@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from dsgo.base import tags
 from dsgo.base.errors import UserError
-from dsgo.base.processes import end_with
+from dsgo.base.processes import end_with, hear_ctrl_c
 from dsgo.runs.server import require_tracking
 
 _project_run: str | None = None  # the run that `mlflow run` began; mlflow.start_run takes the variable away
@@ -23,6 +23,7 @@ def run_step(command: click.Command) -> None:
     is a fault of the code and keeps its traceback.
     """
     global _project_run
+    hear_ctrl_c()
     _project_run = os.environ.get("MLFLOW_RUN_ID")
     if parent := os.environ.get("DSGO_PARENT"):  # set by the workflow and the demo: no orphan goes on computing
         end_with(int(parent))
@@ -41,7 +42,7 @@ def run_step(command: click.Command) -> None:
         is_json = "json" in error.response.headers.get("Content-Type", "")
         why = error.response.json()["message"] if is_json else error
         sys.exit(_fail(UserError(f"the stores refused: {why}")))
-    except click.Abort:  # Ctrl-C
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
 
 

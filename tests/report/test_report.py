@@ -19,6 +19,7 @@ import psutil
 import pytest
 from pypdf import PdfReader
 
+from background import IN_BACKGROUND
 from dsgo.base import notebook
 from dsgo.base.errors import UserError
 from dsgo.base.places import ROOT
@@ -314,7 +315,7 @@ def test_print_pdf__a_browser_that_hangs_or_fails_is_ended_and_leaves_nothing(tm
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGINT for another process")
 def test_report__ctrl_c_ends_the_kernel_too(production, tracking):
-    command = [sys.executable, "report.py", "--data", production]
+    command = [*IN_BACKGROUND, sys.executable, "report.py", "--data", production]
     environment = os.environ | {"MLFLOW_EXPERIMENT_NAME": EXPERIMENT}
     process = subprocess.Popen(command, cwd=ROOT / "report", env=environment, stderr=subprocess.PIPE, text=True)
     try:

@@ -69,7 +69,7 @@ PORT_OPTIONS = {
     "python server/ftpserver.py": "--port 2121",
     "mlflow server .*": "--port 5000",
     "dsgo up": "--ftp-port 2121 --mlflow-port 5000",
-    "dsgo dashboard": "--port 8050",
+    "python dashboard/app.py": "--port 8050",
     "jupyter lab": "--port 8888",
     "dask scheduler --host 127.0.0.1 --no-dashboard": "--port 8786",
 }

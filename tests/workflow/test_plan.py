@@ -21,6 +21,8 @@ VALUES = {
     "start": "2013-01-01",
     "end": "2016-12-31",
     "country": "DE",
+    "weather_late": "0/0",
+    "power_late": "0/0",
     "models": "all",
     "to": "Production",
     "metric": "mae",
@@ -41,8 +43,8 @@ def root(tmp_path):
     return root
 
 
-def keys(root, own=None, env_manager="local", **values):
-    return {item.step.name: item.key for item in plan_steps(VALUES | values, own or {}, root, env_manager)}
+def keys(root, own=None, **values):
+    return {item.step.name: item.key for item in plan_steps(VALUES | values, own or {}, root)}
 
 
 def changed(before, after):
@@ -201,7 +203,7 @@ def test_key__of_a_data_file_is_its_content_not_its_path(root, tmp_path):
 
 
 def test_plan__leaves_braces_in_a_users_value_as_they_are(root):
-    item = plan_steps(VALUES, {"rf": {"seed": "{x}"}}, root, "local")[2]
+    item = plan_steps(VALUES, {"rf": {"seed": "{x}"}}, root)[2]
 
     assert item.params["seed"].format_map({}) == "{x}"
 
@@ -217,7 +219,7 @@ def test_plan__leaves_braces_in_a_users_value_as_they_are(root):
 )
 def test_plan__says_what_does_not_exist(root, values, own, line):
     with pytest.raises(UserError) as error:
-        plan_steps(VALUES | values, own, root, "local")
+        plan_steps(VALUES | values, own, root)
 
     assert error.value.message.startswith(line)
 
