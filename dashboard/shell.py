@@ -58,7 +58,11 @@ def shell() -> dmc.MantineProvider:
                     dmc.AppShellHeader(header),
                     dmc.AppShellNavbar(html.Nav(links, **aria("Pages")), p="sm"),
                     dmc.AppShellMain(
-                        [html.Div(id="banner", role="status"), html.Div(dash.page_container, id="content")]
+                        [
+                            html.Div(id="banner", role="status"),
+                            html.Div(dash.page_container, id="content"),
+                            html.Footer(id="licences", className="stat-note"),
+                        ]
                     ),
                 ],
                 id="frame",
@@ -76,6 +80,7 @@ def shell() -> dmc.MantineProvider:
     Output("live", "data"),
     Output("badges", "children"),
     Output("banner", "children"),
+    Output("licences", "children"),
     Input("ask", "n_intervals"),
     State("live", "data"),
 )
@@ -83,8 +88,14 @@ def follow(_: int | None, shown: dict[str, Any] | None) -> tuple:
     """Tell an open page what is new; nothing, most of the time."""
     snapshot = live.now()
     if shown and shown["serial"] == snapshot.serial:
-        return no_update, no_update, no_update
-    return {"serial": snapshot.serial, "ready": snapshot.ready}, badges(snapshot), banner(snapshot)
+        return (no_update,) * 4
+    state = {"serial": snapshot.serial, "ready": snapshot.ready}
+    return state, badges(snapshot), banner(snapshot), licences(snapshot)
+
+
+def licences(snapshot: live.Snapshot) -> str:
+    """Return the licence lines of the data's sources, which ask for them to be shown; empty where it names none."""
+    return ". ".join(snapshot.data.frame.attrs.get("licences", [])) if snapshot.data else ""
 
 
 def badges(snapshot: live.Snapshot) -> list:

@@ -26,9 +26,9 @@ def violations(frame: pd.DataFrame) -> list[str]:
 def check(frame: pd.DataFrame, found: Findings, numbers: np.ndarray) -> None:
     """Add to `found` how a typed dataset (`dsgo.data.columns.typed`) breaks the contract; `numbers` name its rows.
 
-    The contract: `utc_timestamp` on the hour, unique, increasing; every column but those of OPTIONAL there, in no row empty;
-    weather and capacity within what is physically possible (LIMITS of schema.py); power not negative and at most 5%
-    above capacity (and so not in MW or kW); no value that stands still, no other unit, no jump of capacity
+    The contract: `utc_timestamp` on the hour, unique, increasing; every column there (one of OPTIONAL may lack), in
+    no row empty; weather and capacity within what is physically possible (LIMITS of schema.py); power not negative and
+    at most 5% above capacity (and so not in MW or kW); no value that stands still, no other unit, no jump of capacity
     (`dsgo.data.suspects`).
     """
     times = pd.DatetimeIndex(frame.index)

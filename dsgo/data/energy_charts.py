@@ -4,13 +4,14 @@ Form and limits: https://api.energy-charts.info (its OpenAPI page). Version 2 is
 answers.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dsgo.data.countries import Country
-from dsgo.data.schema import TARGETS, TIME
+from dsgo.data.schema import MOST_GW, TARGETS, TIME
 from dsgo.data.services import AnswerError, Service, progress
 
 SERVICE = Service("energy-charts", "https://api.energy-charts.info", "DSGO_ENERGY_CHARTS_URL", pause=20.0)
@@ -22,7 +23,6 @@ INSTALLED = {  # names in /installed_power, the first that has values: what is f
     "wind_onshore": ["Wind onshore"],
     "wind_offshore": ["Wind offshore"],
 }
-MOST_GW = 1000.0  # beyond it the capacity is not in GW
 
 
 def get_generation(country: Country, start: pd.Timestamp, end: pd.Timestamp, now: pd.Timestamp) -> pd.DataFrame:
@@ -32,18 +32,17 @@ def get_generation(country: Country, start: pd.Timestamp, end: pd.Timestamp, now
     once. Raises AnswerError.
     """
     needed = _needed(country)
-    parts, version = [], 2
+    path, read = "/v2/public_power", read_version_2
+    parts = []
     for first, last in progress(years(start, end), f"{country.name}: measured power"):
         params, keep = {"country": country.energy_charts} | _days(first, last), last < now - REVISED
-        if version == 2:
-            try:
-                parts.append(SERVICE.get("/v2/public_power", params, lambda answer: _version_2(answer, needed), keep))
-                continue
-            except AnswerError as error:
-                if error.status != 404 and (error.status or 0) < 500:
-                    raise
-                version = 1  # for the other years, too: the tries at an endpoint that is down take a minute
-        parts.append(SERVICE.get("/public_power", params, lambda answer: _version_1(answer, needed), keep))
+        try:
+            parts.append(SERVICE.get(path, params, partial(read, needed=needed), keep))
+        except AnswerError as error:
+            if read is read_version_1 or (error.status != 404 and (error.status or 0) < 500):
+                raise
+            path, read = "/public_power", read_version_1  # from now on: the tries at an endpoint that is down take long
+            parts.append(SERVICE.get(path, params, partial(read, needed=needed), keep))
     values = pd.concat(parts)
     used = [kind for kind in KINDS if kind in needed or values[kind].notna().any()]
     return _targets(_hourly(values)[used], start, end)
@@ -55,7 +54,7 @@ def get_day_ahead(country: Country, start: pd.Timestamp, end: pd.Timestamp, now:
     for kind in _needed(country):
         params = {"country": country.energy_charts, "production_type": kind, "forecast_type": "day-ahead"}
         found[kind] = pd.concat(
-            SERVICE.get("/v2/public_power_forecast", params | _days(first, last), _forecast, last < now - REVISED)
+            SERVICE.get("/v2/public_power_forecast", params | _days(first, last), read_forecast, last < now - REVISED)
             for first, last in progress(years(start, end), f"{country.name}: day-ahead forecast, {kind}")
         )
     return _targets(_hourly(pd.DataFrame(found)), start, end)
@@ -69,7 +68,7 @@ def get_capacity(country: Country, hours: pd.DatetimeIndex) -> pd.DataFrame:
     """
     step = "monthly" if country.monthly_capacity else "yearly"
     params = {"country": country.energy_charts, "time_step": step}
-    known = SERVICE.get("/installed_power", params, lambda answer: _installed(answer, hours[-1]))
+    known = SERVICE.get("/installed_power", params, lambda answer: read_installed(answer, hours[-1]))
     SERVICE.require(set(_needed(country)) <= known.keys(), "installed power of " + ", ".join(_needed(country)), known)
 
     found = pd.DataFrame({kind: _at(series, hours) for kind, series in known.items()}, hours)
@@ -94,7 +93,7 @@ def _needed(country: Country) -> list[str]:
     return KINDS if country.offshore else KINDS[:2]
 
 
-def _version_2(answer: Any, needed: list[str]) -> pd.DataFrame:
+def read_version_2(answer: Any, needed: list[str]) -> pd.DataFrame:
     """Return MW by kind and time of a version 2 answer."""
     for series in answer["series"]:
         if series["id"] in KINDS:
@@ -105,7 +104,7 @@ def _version_2(answer: Any, needed: list[str]) -> pd.DataFrame:
     return _kinds(frame, needed, [series["id"] for series in answer["series"]])
 
 
-def _version_1(answer: Any, needed: list[str]) -> pd.DataFrame:
+def read_version_1(answer: Any, needed: list[str]) -> pd.DataFrame:
     """Return the same of a version 1 answer, which states no unit."""
     index = pd.to_datetime(answer["unix_seconds"], unit="s", utc=True)
     named = {
@@ -115,7 +114,7 @@ def _version_1(answer: Any, needed: list[str]) -> pd.DataFrame:
     return _kinds(pd.DataFrame(named, index), needed, list(named))
 
 
-def _forecast(answer: Any) -> pd.Series:
+def read_forecast(answer: Any) -> pd.Series:
     """Return MW by time of a version 2 answer that holds one series."""
     (series,) = answer["series"]
     unit = series.get("unit", answer["unit"])
@@ -160,7 +159,7 @@ def _at(series: pd.Series, hours: pd.DatetimeIndex) -> np.ndarray:
     return np.interp(wanted, known, series.to_numpy("float64"))
 
 
-def _installed(answer: Any, until: pd.Timestamp) -> dict[str, pd.Series]:
+def read_installed(answer: Any, until: pd.Timestamp) -> dict[str, pd.Series]:
     """Return GW by kind, each value stamped at the end of its month ("09.2026") or year ("2026"), up to `until`."""
     texts = pd.Series(answer["time"], dtype="string")
     monthly = texts.str.fullmatch(r"\d\d\.\d{4}").all()

@@ -77,17 +77,18 @@ class Service:
         kept = _folder() / self.name / f"{hashlib.sha256(question.encode()).hexdigest()[:32]}.json"
         if keep and kept.is_file():
             try:
-                return self._read(json.loads(kept.read_bytes()), read)
+                return self.read(json.loads(kept.read_bytes()), read)
             except (AnswerError, ValueError):
                 kept.unlink()  # spoilt on the disk, or of a form that an older version took: ask again
         answer = self._ask(path, params, weight)
-        result = self._read(answer, read)
+        result = self.read(answer, read)
         if keep:
             with self._lock():
                 write_whole(kept, json.dumps(answer).encode())
         return result
 
-    def _read(self, answer: Any, read: Callable[[Any], T]) -> T:
+    def read(self, answer: Any, read: Callable[[Any], T]) -> T:
+        """Return what `read` makes of an answer; AnswerError, with a piece of it, where it finds another form."""
         try:
             return read(answer)
         except (LookupError, TypeError, ValueError, AttributeError) as error:

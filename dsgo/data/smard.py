@@ -34,19 +34,25 @@ def get_generation(country: Country, start: pd.Timestamp, end: pd.Timestamp, now
 
 def _series(number: int, region: str, start: pd.Timestamp, end: pd.Timestamp, now: pd.Timestamp) -> pd.Series:
     folder = f"/{number}/{region}"
-    stamps = SERVICE.get(f"{folder}/index_hour.json", {}, lambda answer: [int(stamp) for stamp in answer["timestamps"]])
+    stamps = SERVICE.get(f"{folder}/index_hour.json", {}, read_index)
     weeks = zip(stamps, pd.to_datetime(stamps, unit="ms", utc=True), strict=True)
     wanted = [(stamp, week) for stamp, week in weeks if week + WEEK > start and week < end]
     SERVICE.require(wanted, f"a week of filter {number} after {start:%Y-%m-%d}", stamps[-3:])
     parts = [
-        SERVICE.get(f"{folder}/{number}_{region}_hour_{stamp}.json", {}, _week, keep=week + WEEK < now - REVISED)
+        SERVICE.get(f"{folder}/{number}_{region}_hour_{stamp}.json", {}, read_week, keep=week + WEEK < now - REVISED)
         for stamp, week in progress(wanted, f"SMARD, filter {number}")
     ]
     whole = pd.concat(parts)
     return whole[~whole.index.duplicated()]
 
 
-def _week(answer: Any) -> pd.Series:
+def read_index(answer: Any) -> list[int]:
+    """Return the stamps (ms since 1970) of the weeks that there are."""
+    return [int(stamp) for stamp in answer["timestamps"]]
+
+
+def read_week(answer: Any) -> pd.Series:
+    """Return MW by time of a week's file."""
     rows = answer["series"]
     index = pd.to_datetime([stamp for stamp, _ in rows], unit="ms", utc=True)
     SERVICE.require((index == index.floor("h")).all() and index.is_monotonic_increasing, "hours in order", rows[:3])

@@ -11,9 +11,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import HTML, display
 
+from dsgo.data.countries import COUNTRIES
 from weekly.numbers import HOUR, SOURCES, WEEK
 
-COUNTRIES = {"DE": "Germany"}
 ROLLING = (
     "Mean power of the seven days before each moment. In colour the year of the week reported, up to its end; in grey "
     "the years before. Installed capacity has grown from year to year."
@@ -64,13 +64,13 @@ def period(start: pd.Timestamp) -> str:
 def title(start: pd.Timestamp, about: dict[str, Any]) -> str:
     """Return the report's title."""
     year, week, _ = start.isocalendar()
-    return f"Solar and wind power in {COUNTRIES.get(about['country'], about['country'])}, week {week} of {year}"
+    return f"Solar and wind power in {_place(about)}, week {week} of {year}"
 
 
 def cover(start: pd.Timestamp, about: dict[str, Any]) -> str:
     """Return the head of the first page: title, period, author, model, and whether the data is simulated."""
     year, week, _ = start.isocalendar()
-    place = COUNTRIES.get(about["country"], about["country"])
+    place = _place(about)
     model = about["model"]
     facts = {"Prepared by": about["author"], "On": _day(datetime.fromisoformat(about["prepared"]))}
     facts |= {"Model": model["name"], "Times": "UTC"}
@@ -239,13 +239,14 @@ def gate_table(rows: list[list[str]]) -> str:
 
 
 def quality_table(quality: pd.DataFrame, about: dict[str, Any]) -> str:
-    """Return weekly.quality as a sentence and a table, and where the data comes from."""
+    """Return weekly.quality as a sentence and a table, where the data comes from, and its sources' licence lines."""
+    licences = f'<p class="note">{escape(". ".join(about["licences"]))}.</p>' if about.get("licences") else ""
     lost = quality["hours"].iloc[0]
     source = f"The data is <code>{escape(about['data'])}</code>."
     if about["quality"] is None:
         source += " It has no quality.json, so what was set aside when it was made is not known."
     if not quality["hours"].any():
-        return f"<p>{source} All 168 hours of the week are in it, and nothing was found wrong with them.</p>"
+        return f"<p>{source} All 168 hours of the week are in it, and nothing was found wrong with them.</p>{licences}"
     kept = f"{168 - lost} of the 168 hours of the week are in it." if lost < 168 else "No hour of the week is in it."
     rows = [
         [KINDS[row["kind"]], "; ".join(_span(*span) for span in row["spans"]), row["hours"]]
@@ -253,7 +254,12 @@ def quality_table(quality: pd.DataFrame, about: dict[str, Any]) -> str:
         if row["hours"]
     ]
     rule = "A missing or impossible value is never filled in: its hour is left out."
-    return f"<p>{source} {kept} {rule}</p>" + table(["Found in the week", "when (UTC)", "hours"], rows)
+    found = table(["Found in the week", "when (UTC)", "hours"], rows)
+    return f"<p>{source} {kept} {rule}</p>{found}{licences}"
+
+
+def _place(about: dict[str, Any]) -> str:
+    return COUNTRIES[about["country"]].name if about["country"] in COUNTRIES else about["country"]
 
 
 def table(heads: list[str], rows: Iterable[Iterable[Any]], text: int = 2, head: bool = True) -> str:

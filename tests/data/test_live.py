@@ -14,7 +14,7 @@ def utc(text):
 
 
 def test_read_live__of_four_years_and_of_the_day_after_asks_only_what_is_needed(live_services):
-    """The figures of benchmarks/live.py are of these calls."""
+    """The figures of benchmarks/live_data.py are of these calls."""
     first = read_live("live", "DE", "", "", "2026-11-20T08:00Z")
 
     assert (first.hours[0], first.hours[-1]) == (

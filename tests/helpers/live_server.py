@@ -1,7 +1,8 @@
 """A local server that answers as Energy-Charts, SMARD and Open-Meteo do, with values from formulas and faults to order.
 
 `live_server()` runs it in a thread of a test. `python tests/helpers/live_server.py --now 2026-11-20T08:00Z` runs it by
-itself: it prints the variables that send the clients to it, and takes a new present at `PUT /now?2026-11-21T08:00Z`.
+itself: it prints the variables that send the clients to it, and takes a new present (`PUT /now?2026-11-21T08:00Z`),
+counts the calls since (`GET /calls`).
 The truth behind the answers are the functions `weather`, `generation` and `capacity`; power follows from weather, so
 that models can learn.
 """
@@ -326,11 +327,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         self.live.now = urlsplit(self.path).query
+        self.live.calls.clear()
         self.send(200, b"{}")
 
     def do_GET(self) -> None:
         live, url = self.live, urlsplit(self.path)
         params = dict(parse_qsl(url.query))
+        if url.path.endswith("/calls"):
+            return self.send(200, str(live.count()).encode())
         with live.lock:
             live.calls.append((url.path, params))
             live.busy += 1
