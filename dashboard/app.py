@@ -29,7 +29,7 @@ EVERYWHERE = ("0.0.0.0", "::", "*", "")
 
 def create_app(hosts: list[str]) -> Dash:
     """Return the app with its pages, which answers on loopback and `hosts`; `live.start` begins to fill it."""
-    from pages import explore, models, overview, what_if, years
+    from pages import explore, models, nowhere, overview, what_if, years
     from shell import shell
 
     dmc.pre_render_color_scheme()
@@ -47,7 +47,9 @@ def create_app(hosts: list[str]) -> Dash:
     for order, (name, page) in enumerate(pages.items()):
         title = f"{name} · Sun & wind"
         dash.register_page(name, path=page.PATH, name=name, title=title, layout=page.layout, order=order)
+    dash.register_page("not_found_404", title="No such page · Sun & wind", layout=nowhere.layout)
     app.layout = shell
+    nowhere.answer_404(app.server, [page.PATH for page in pages.values()])
     add_guard(app.server, hosts)
     add_downloads(app.server)
     return app

@@ -41,6 +41,12 @@ class Dataset:
         """Whether the hours are simulated."""
         return self.frame.attrs.get("simulated") is True
 
+    @property
+    def licences(self) -> list[str]:
+        """The lines that the sources of live data ask to be shown; none of other data."""
+        licences = self.frame.attrs.get("licences", [])
+        return [str(line) for line in licences] if isinstance(licences, list) else []
+
 
 def locate(data: str) -> tuple[str, str | None]:
     """Return (URI or local path, run id or None) of what `data` names; UserError where it names nothing.

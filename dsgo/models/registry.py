@@ -25,6 +25,12 @@ from dsgo.models.loading import model_info
 from dsgo.models.production import Entry, State, changed, in_production, record
 
 MODEL = states.MODEL
+ABOUT = (
+    "Hourly solar and wind power (GW, mean over the hour) from weather and installed capacity. Each version is a model "
+    "that the gate compared on the hold-out; its description says with what result. Use the one in Production: "
+    f"`mlflow models serve -m models:/{MODEL}/Production -p 8003 --env-manager local`. `dsgo history` prints what was "
+    f"there, and why; it reads the tags {tags.PRODUCTION}*. `mlflow run . -e rollback` goes back one version."
+)
 ATTEMPTS = 20  # at a registry that others change at the same time
 
 
@@ -80,7 +86,7 @@ def register(run_id: str, model_id: str, new_tags: dict[str, Any], description: 
                 client.set_model_version_tag(MODEL, version.version, key, str(value))
             return version
     try:
-        client.create_registered_model(MODEL)
+        client.create_registered_model(MODEL, description=ABOUT)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -120,7 +120,8 @@ def test_load_dataset__refuses_what_breaks_the_contract(small_dataset, tmp_path)
 
     assert "solar_GW: is above capacity in GW in 1," in error.value.message
     assert "windspeed: no such column" in error.value.message
-    assert " breaks the contract in 2 ways: " in error.value.message
+    assert "solar_GW: looks like MW or kW" in error.value.message
+    assert " breaks the contract in 3 ways: " in error.value.message
 
 
 def test_locate__names_every_place_looked_at(tmp_path, monkeypatch):

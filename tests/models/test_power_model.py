@@ -63,7 +63,7 @@ FRAMES = {
 
 @pytest.fixture(scope="module")
 def fitted(small_dataset, tmp_path_factory):
-    """A model in a folder, as a trainer logs it; its URI."""
+    """A model in a folder, as a trainer logs it; its path."""
     folder = tmp_path_factory.mktemp("model")
     estimator = ExtraTreesRegressor(5, random_state=1).fit(small_dataset[WEATHER], small_dataset[TARGETS])
     skops.io.dump(estimator, folder / "estimator.skops")
@@ -74,7 +74,7 @@ def fitted(small_dataset, tmp_path_factory):
         signature=SIGNATURE,
         pip_requirements=["mlflow"],
     )
-    return (folder / "model").as_uri()
+    return str(folder / "model")
 
 
 @pytest.mark.parametrize("load", [load_model, mlflow.pyfunc.load_model], ids=["dsgo", "mlflow"])

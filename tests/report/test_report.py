@@ -210,7 +210,7 @@ def test_report__the_pdf_has_its_pages_with_text(reported):
     reader = PdfReader(reported / "report.pdf")
     pages = [unicodedata.normalize("NFKC", page.extract_text()) for page in reader.pages]  # no ligatures
 
-    assert 5 <= len(pages) <= 6
+    assert 4 <= len(pages) <= 5
     for page, words in zip(pages, ["The week in figures", "Recorded and predicted", "The year so far"], strict=False):
         assert words in page
     assert "The data" in pages[-1]
@@ -225,7 +225,8 @@ def parts(frame):
     """Hours and facts as report.write takes them, without a model."""
     hours = frame.assign(**{name: frame[target] for name, target in zip(numbers.PREDICTED, TARGETS, strict=True)})
     model = {"name": "a model", "trained_until": None, "facts": {"Model": "a model"}, "gate": []}
-    about = {"country": "DE", "simulated": False, "model": model, "quality": None, "author": "A", "data": "here"}
+    model |= {"simulated": False}
+    about = {"place": "own.csv", "simulated": False, "model": model, "quality": None, "author": "A", "data": "here"}
     return hours, about | {"prepared": "2026-01-01T00:00:00+00:00"}
 
 
@@ -241,6 +242,9 @@ def test_write__without_a_browser_there_is_the_page_alone_and_a_line_says_so(
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "the data holds no weather of that week, so there is no prediction for it" in text
     assert "There is no band" in text
+    assert "Solar and wind power: own.csv" in text
+    assert "Germany" not in text
+    assert "nan" not in re.sub(r"<(script|style)>.*?</\1>", "", text, flags=re.DOTALL)
     assert "Simulated" not in text
 
 

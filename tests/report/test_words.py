@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from weekly.words import quality_table, title
+from weekly.words import quality_table
 
 QUALITY = pd.DataFrame({"kind": ["not in the data"], "hours": [0], "spans": [[]]})
 
@@ -14,8 +14,3 @@ def test_quality_table__shows_the_licence_lines_of_the_data():
         '<p class="note">Power data: A &amp; B, CC BY 4.0. Weather data by C.</p>'
     )
     assert "note" not in quality_table(QUALITY, about | {"licences": []})
-
-
-def test_title__names_the_country():
-    assert title(pd.Timestamp("2026-11-16", tz="UTC"), {"country": "DK"}).startswith("Solar and wind power in Denmark,")
-    assert title(pd.Timestamp("2026-11-16", tz="UTC"), {"country": "XX"}).startswith("Solar and wind power in XX,")
