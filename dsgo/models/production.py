@@ -205,7 +205,9 @@ def _unseen(known: list[ModelVersion], there: list[ModelVersion], events: list[E
             )
         else:
             why = f"version {last.version} was deleted: when is not known, seen first at this time"
-            found.append(_nothing(max(datetime.now(UTC), last.since + MOMENT), why))
+            now = datetime.now(UTC)  # kept to the millisecond, so said to the millisecond
+            seen = now.replace(microsecond=now.microsecond // 1000 * 1000)
+            found.append(_nothing(max(seen, last.since + MOMENT), why))
     return found
 
 
