@@ -48,6 +48,7 @@ class Data:
     values: dict[str, Array]  # by column, NaN in a missing hour
     stamps: Array  # of every hour of the grid, ISO 8601
     simulated: bool
+    licences: list[str]  # lines that the data's sources ask to be shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,12 +299,13 @@ def _shown(snapshot: Snapshot) -> tuple:
 
 def read(run: Run) -> Data:
     """Fetch the dataset of a process_data run."""
-    frame = load_dataset(run.info.run_id).frame
+    dataset = load_dataset(run.info.run_id)
+    frame = dataset.frame
     index = pd.DatetimeIndex(frame.index)
     grid = Grid.of(index)
     values = {name: grid.spread(index, frame[name].to_numpy("float64")) for name in COLUMNS}
     stamps = pd.date_range(grid.start, periods=grid.length, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy()
-    return Data(run, frame, grid, values, stamps, bool(frame.attrs.get("simulated")))
+    return Data(run, frame, grid, values, stamps, dataset.simulated, dataset.licences)
 
 
 def _in_order(values: list[Metric]) -> list[float]:

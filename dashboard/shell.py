@@ -66,6 +66,7 @@ def shell() -> dmc.MantineProvider:
                             html.Div(away, id="away", role="alert", hidden=True),
                             html.Div(id="banner", role="status"),
                             html.Div(dash.page_container, id="content"),
+                            html.Footer(id="licences", className="stat-note"),
                         ]
                     ),
                 ],
@@ -84,6 +85,7 @@ def shell() -> dmc.MantineProvider:
     Output("live", "data"),
     Output("badges", "children"),
     Output("banner", "children"),
+    Output("licences", "children"),
     Input("ask", "n_intervals"),
     State("live", "data"),
 )
@@ -91,8 +93,14 @@ def follow(_: int | None, shown: dict[str, Any] | None) -> tuple:
     """Tell an open page what is new; nothing, most of the time."""
     snapshot = live.now()
     if shown and shown["serial"] == snapshot.serial:
-        return no_update, no_update, no_update
-    return {"serial": snapshot.serial, "ready": snapshot.ready}, badges(snapshot), banner(snapshot)
+        return (no_update,) * 4
+    state = {"serial": snapshot.serial, "ready": snapshot.ready}
+    return state, badges(snapshot), banner(snapshot), licences(snapshot)
+
+
+def licences(snapshot: live.Snapshot) -> str:
+    """Return the licence lines of the data's sources, which ask for them to be shown; empty where it names none."""
+    return ". ".join(snapshot.data.licences) if snapshot.data else ""
 
 
 def badges(snapshot: live.Snapshot) -> list:

@@ -6,6 +6,7 @@ parameters are given as `-P rf.max_depth=12`.
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 import mlflow
@@ -13,6 +14,7 @@ import mlflow
 from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.base.places import ROOT
+from dsgo.data import live
 from dsgo.data.opsd import find_pair
 from dsgo.models import registry
 from dsgo.runs import options
@@ -22,12 +24,11 @@ from dsgo.workflow import keys
 from dsgo.workflow.plan import Planned, Step, choose, own_parameters, plan
 from dsgo.workflow.project import Source
 
-VALUES = ["source", "start", "end", "country", "models", "to", "metric", "margin"]  # parameters that steps are given
-
 DATA, MODELS = "dataset/dataset.parquet", ("model/MLmodel", "serving/MLmodel")
-RAW = {"source": "{source}", "start": "{start}", "end": "{end}", "country": "{country}"}
+RAW = {name: f"{{{name}}}" for name in ("source", "start", "end", "now", "country", "weather_late", "power_late")}
 ON_DATA = {"data": "{process_data}"}
 GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
+VALUES = [*RAW, "models", "to", "metric", "margin"]  # parameters that steps are given
 
 
 def nothing_to_report_on() -> str:
@@ -62,13 +63,21 @@ STEPS = [
 TRAINERS = [step.name for step in STEPS if step.trainer]
 
 
+def values_of(parameters: dict[str, Any]) -> dict[str, str]:
+    """Return what steps are given of the workflow's parameters; `now` is the hour in which it began."""
+    values = {name: str(parameters[name]) for name in VALUES}
+    return values | {"now": f"{live.present(values['now']):%Y-%m-%dT%H:%MZ}"}
+
+
 def plan_steps(values: dict[str, str], own: dict[str, dict[str, str]], root: Path = ROOT) -> list[Planned]:
     """Return the plan of the chosen steps (see dsgo.workflow.plan.plan, also for what it raises).
 
     `values` has the workflow's parameters, `own` those of single steps; `root` is the folder of the MLprojects.
     """
     source = values["source"]
-    content = {} if source in ("sample", "opsd") else {"source": " ".join(map(keys.digest, find_pair(Path(source))))}
+    content = {} if source in live.SOURCES else {"now": ""}  # the present does not count elsewhere
+    if source not in ("sample", "opsd", *live.SOURCES):
+        content["source"] = " ".join(map(keys.digest, find_pair(Path(source))))
     requirements = keys.digest(root / "requirements.txt")
     return plan(choose(STEPS, values["models"]), values, own, root, requirements, content)
 
@@ -98,7 +107,7 @@ def main(
 
     with start_run("workflow") as parent, tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
         registry.production()  # several there: said before hours of training, not after
-        source, values = Source.of(project or str(ROOT)), {name: str(parameters[name]) for name in VALUES}
+        source, values = Source.of(project or str(ROOT)), values_of(parameters)
         planned = plan_steps(values, own_parameters(own), source.checkout(Path(folder)))
         ids = (parent.info.experiment_id, parent.info.run_id)
         setting = Setting(source, mlflow.get_tracking_uri(), *ids, retries + 1, timeout)
@@ -117,7 +126,7 @@ def why(step: str, params: tuple[str, ...], experiment_name: str) -> list[str]:
     given = dict(param.partition("=")[::2] for param in params)
     arguments = [part for name, value in given.items() for part in (f"--{name}", value)]
     with main.make_context("workflow", arguments) as context:
-        values = {name: str(context.params[name]) for name in VALUES}
+        values = values_of(context.params)
         planned = plan_steps(values, own_parameters(context.params["own"]), ROOT)
     item = next((item for item in planned if item.step.name == step), None)
     if item is None:

@@ -53,7 +53,7 @@ def main(data: str, week: str, uri: str, name: str, author: str, out: str) -> No
 
         about = {"place": name or find_place(dataset), "simulated": dataset.simulated}
         about |= {"model": about_model, "quality": find_quality(dataset.run_id), "author": author}
-        about |= {"data": dataset.uri, "prepared": datetime.now(UTC).isoformat()}
+        about |= {"data": dataset.uri, "licences": dataset.licences, "prepared": datetime.now(UTC).isoformat()}
         folder = write(hours, about, start, Path(scratch))
 
         mlflow.log_artifacts(str(folder), "report")

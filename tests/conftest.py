@@ -13,6 +13,7 @@ import pytest
 from dsgo.base.network import free_port
 from dsgo.base.places import ROOT
 from ftp_server import Server
+from live_server import live_server
 from shared import SHARED_DATA, new_stores
 
 # A script's `make test &` has Ctrl-C ignored, and children inherit that: those that tests send it must hear it.
@@ -117,6 +118,17 @@ def mlflow_run(stores):
         )
 
     return run
+
+
+@pytest.fixture
+def live_services(monkeypatch, tmp_path):
+    """The live sources on a local server (`live_server.LiveServer`), with an empty cache; for child processes, too."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where pooch's cache is on Linux
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "cache"))
+    with live_server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from dsgo.data import suspects
 from dsgo.data.columns import typed
 from dsgo.data.findings import Findings, Rows
 from dsgo.data.quality import TOLERANCE
-from dsgo.data.schema import CAPACITY, COLUMNS, LIMITS, MOST_GW, TARGETS, TIME, UNITS
+from dsgo.data.schema import CAPACITY, COLUMNS, LIMITS, MOST_GW, OPTIONAL, TARGETS, TIME, UNITS
 
 
 def violations(frame: pd.DataFrame) -> list[str]:
@@ -19,16 +19,17 @@ def violations(frame: pd.DataFrame) -> list[str]:
     if TIME not in table:
         return [f"{TIME}: no such column; there are {', '.join(map(str, table.columns[:12]))}"]
     found, numbers = Findings(), np.arange(len(table)) + 1
-    check(typed(table, COLUMNS, found, numbers), found, numbers)
+    check(typed(table, COLUMNS + OPTIONAL, found, numbers), found, numbers)
     return found.lines()
 
 
 def check(frame: pd.DataFrame, found: Findings, numbers: np.ndarray) -> None:
     """Add to `found` how a typed dataset (`dsgo.data.columns.typed`) breaks the contract; `numbers` name its rows.
 
-    The contract: `utc_timestamp` on the hour, unique, increasing; every column there and in no row empty; weather and
-    capacity within what is physically possible (LIMITS of schema.py); power not negative and at most 5% above capacity
-    (and so not in MW or kW); no value that stands still, no other unit, no jump of capacity (`dsgo.data.suspects`).
+    The contract: `utc_timestamp` on the hour, unique, increasing; every column there (one of OPTIONAL may lack), in
+    no row empty; weather and capacity within what is physically possible (LIMITS of schema.py); power not negative and
+    at most 5% above capacity (and so not in MW or kW); no value that stands still, no other unit, no jump of capacity
+    (`dsgo.data.suspects`).
     """
     times = pd.DatetimeIndex(frame.index)
     rows = Rows(numbers, times)
@@ -46,7 +47,7 @@ def check(frame: pd.DataFrame, found: Findings, numbers: np.ndarray) -> None:
     }
     for what, there in wrong.items():
         found.add(TIME, what, there.reindex(range(len(times)), fill_value=False).to_numpy(), None, rows)
-    for name in [name for name in COLUMNS if name in frame]:
+    for name in [name for name in COLUMNS + OPTIONAL if name in frame]:
         found.add(name, "is empty", np.isnan(frame[name].to_numpy()), None, rows)
     check_limits(frame, found, rows)
     for target, installed in zip(TARGETS, CAPACITY, strict=True):
@@ -60,7 +61,7 @@ def check(frame: pd.DataFrame, found: Findings, numbers: np.ndarray) -> None:
 
 def check_limits(frame: pd.DataFrame, found: Findings, rows: Rows) -> None:
     """Add to `found` the values of a typed table that are physically impossible (LIMITS of schema.py)."""
-    for name in [name for name in COLUMNS if name in frame]:
+    for name in [name for name in COLUMNS + OPTIONAL if name in frame]:
         values = frame[name].to_numpy()
         low, high = LIMITS[name]
         found.add(

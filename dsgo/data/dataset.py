@@ -17,7 +17,7 @@ from dsgo.base.places import ROOT
 from dsgo.data.contract import check
 from dsgo.data.findings import Findings
 from dsgo.data.reader import read
-from dsgo.data.schema import COLUMNS
+from dsgo.data.schema import COLUMNS, OPTIONAL
 
 ARTIFACT = "dataset/dataset.parquet"  # of a process_data run
 
@@ -40,6 +40,12 @@ class Dataset:
     def simulated(self) -> bool:
         """Whether the hours are simulated."""
         return self.frame.attrs.get("simulated") is True
+
+    @property
+    def licences(self) -> list[str]:
+        """The lines that the sources of live data ask to be shown; none of other data."""
+        licences = self.frame.attrs.get("licences", [])
+        return [str(line) for line in licences] if isinstance(licences, list) else []
 
 
 def locate(data: str) -> tuple[str, str | None]:
@@ -116,7 +122,7 @@ def read_dataset(path: Path) -> tuple[pd.DataFrame, Findings]:
     kept beside them: `country` and `simulated`. Raises UserError where the file holds no table of hours
     (`dsgo.data.reader.open_table`).
     """
-    frame, found, numbers = read(path, COLUMNS)
+    frame, found, numbers = read(path, COLUMNS + OPTIONAL)
     check(frame, found, numbers)
     return frame, found
 

@@ -18,6 +18,7 @@ from dsgo.data.findings import Findings
 from dsgo.data.packed import unpacked
 from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
 
+START, END = "2013-01-01", "2016-12-31"  # of the public packages: what both have of power and weather
 POWER_NAME = r"time_series_60min_singleindex(_filtered)?"
 WEATHER_NAME = r"weather_data(_filtered)?"
 # Our names and the raw columns after "<country>_". Power and capacity are in MW there, the weather in our units.
@@ -58,15 +59,17 @@ def find_pair(folder: Path) -> RawPair:
 def period(start: str, end: str) -> pd.DatetimeIndex:
     """Return every hour (UTC) from `start` 00:00 to `end` 23:00; UserError where these are no dates in that order.
 
+    Where one is empty, the years serve that the sample and the public packages cover.
+
     >>> len(period("2016-02-28", "2016-03-01"))
     72
     """
     try:
-        first, last = date.fromisoformat(start), date.fromisoformat(end)
+        first, last = date.fromisoformat(start or START), date.fromisoformat(end or END)
     except ValueError as error:
         raise UserError(f"start={start} and end={end} must be dates such as 2013-01-01") from error
     if first > last:
-        raise UserError(f"start={start} is after end={end}")
+        raise UserError(f"start={first} is after end={last}")
     end_hour = pd.Timestamp(last, tz="UTC") + pd.Timedelta(hours=23)
     return pd.date_range(pd.Timestamp(first, tz="UTC"), end_hour, freq="h", unit="us", name=TIME)
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dsgo.base.errors import UserError
 from dsgo.data import suspects
-from dsgo.data.schema import CAPACITY, COLUMNS, LIMITS, NOISE, TARGETS, TIME, WEATHER
+from dsgo.data.schema import CAPACITY, COLUMNS, LIMITS, NOISE, OPTIONAL, TARGETS, TIME, WEATHER
 
 TOLERANCE = 1.05  # power may exceed the installed capacity by 5%: capacity is known by the day or the year only
 MOST_LOST = 0.05  # share of the period's hours that may be missing or set aside
@@ -19,7 +19,7 @@ SET_ASIDE = ["not a number", "negative", "impossible", "above capacity", "stuck"
 def clean(
     power: pd.DataFrame, weather: pd.DataFrame, capacity: pd.DataFrame, hours: pd.DatetimeIndex
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Join the raw parts into a frame with the columns of schema.py; return (dataset, dirt).
+    """Join the raw parts into a frame with the columns of schema.py (optional ones as given); return (dataset, dirt).
 
     `power` and `weather` are as `dsgo.data.opsd.read_raw` gives them, `capacity` is in GW. Of a doubled hour the first
     row is kept; an hour without power or weather stays missing; a row with an impossible value or one that stands still
@@ -29,12 +29,14 @@ def clean(
     in the newest four weeks) or where more than 5% of `hours`, or 20% of the newest four weeks, are lost, that is
     missing or set aside.
     """
-    parts = {"power": power[TARGETS], "weather": weather[WEATHER]}
+    optional = [name for name in OPTIONAL if name in weather]
+    measured = TARGETS + WEATHER + optional
+    parts = {"power": power[TARGETS], "weather": weather[WEATHER + optional]}
     found = [_findings(part.index[part.index.duplicated()], "doubled", name) for name, part in parts.items()]
     once = [part[~part.index.duplicated()].reindex(hours) for part in parts.values()]
-    table = pd.concat([*once, capacity], axis="columns", sort=False)[COLUMNS]
+    table = pd.concat([*once, capacity], axis="columns", sort=False)[COLUMNS + optional]
 
-    for column in TARGETS + WEATHER:
+    for column in measured:
         found.append(_findings(hours[table[column].isna()], "missing", column))
         found.append(_findings(hours[np.isinf(table[column])], "not a number", column))
     table = table.replace(np.inf, np.nan)
@@ -46,7 +48,7 @@ def clean(
         gap = table[column].isna() & table[TARGETS + WEATHER].notna().all(axis=1)
         found.append(_findings(hours[gap], "bridged", column))
         table[column] = table[column].interpolate("time", limit_direction="both")
-    for column in TARGETS + WEATHER:
+    for column in measured:
         (low, high), below = LIMITS[column], "negative" if LIMITS[column][0] == 0 else "impossible"
         found.append(_findings(hours[table[column] < low], below, column))
         found.append(_findings(hours[table[column] > high], "impossible", column))

@@ -7,7 +7,8 @@ TARGETS = ["solar_GW", "wind_GW"]  # GW, mean over the hour
 WEATHER = ["windspeed", "temperature", "rad_horizontal", "rad_diffuse"]  # m/s at 10 m, degrees C, W/m2, W/m2
 CAPACITY = ["solar_capacity_GW", "wind_capacity_GW"]  # GW installed in that hour; known ahead
 COLUMNS = TARGETS + WEATHER + CAPACITY
-UNITS = dict(zip(COLUMNS, ["GW", "GW", "m/s", "degrees C", "W/m2", "W/m2", "GW", "GW"], strict=True))
+OPTIONAL = ["windspeed_100m"]  # m/s at 100 m; a dataset has it where its source does (live)
+UNITS = dict(zip(COLUMNS + OPTIONAL, ["GW", "GW", "m/s", "degrees C", "W/m2", "W/m2", "GW", "GW", "m/s"], strict=True))
 
 # What is physically possible as an hour's mean, in the units above. The contract refuses the rest; so does the model.
 MOST_GW = 1000.0  # more than any country has of a kind; beyond it the unit is wrong
@@ -15,6 +16,7 @@ LIMITS = {
     "solar_GW": (0.0, math.inf),
     "wind_GW": (0.0, math.inf),
     "windspeed": (0.0, 100.0),
+    "windspeed_100m": (0.0, 100.0),
     "temperature": (-90.0, 60.0),
     "rad_horizontal": (0.0, 1500.0),
     "rad_diffuse": (0.0, 1500.0),

@@ -7,7 +7,7 @@ find is set aside or refused by `dsgo.data.quality` and named by `dsgo.data.cont
 import numpy as np
 import pandas as pd
 
-from dsgo.data.schema import CAPACITY, TARGETS, WEATHER
+from dsgo.data.schema import CAPACITY, OPTIONAL, TARGETS, WEATHER
 
 NEWEST = pd.Timedelta(days=28)  # the newest four weeks are judged on their own, too
 HOUR = pd.Timedelta(hours=1)
@@ -55,7 +55,7 @@ def stuck(table: pd.DataFrame) -> pd.DataFrame:
     A streak is one value in hours that follow each other. It is stuck from 6 hours on, later where values are coarse
     (see above); a value at rest is stuck where another column speaks against it for long enough.
     """
-    values = table[[name for name in TARGETS + WEATHER if name in table]].replace([np.inf, -np.inf], np.nan)
+    values = table[[name for name in TARGETS + WEATHER + OPTIONAL if name in table]].replace([np.inf, -np.inf], np.nan)
     streaks = {name: _streaks(values[name]) for name in values}
     resting = {name: _rests(values[name]) if name in RESTS else np.zeros(len(table), bool) for name in values}
     found = {name: _too_long(values[name], streaks[name], resting[name]) for name in values}

@@ -11,13 +11,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base import tags
+from dsgo.data.countries import COUNTRIES
 from dsgo.data.dataset import Dataset
 from dsgo.gate.rules import figure_text
 from dsgo.models import fits, registry
 from dsgo.models.loading import load_model, model_info
 from dsgo.models.words import why_there
 
-COUNTRIES = {"DE": "Germany"}
 PRODUCTION = f"models:/{registry.MODEL}/Production"
 
 
@@ -54,7 +54,7 @@ def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
 def find_place(dataset: Dataset) -> str:
     """Return what a report's title names: the data's country; of data without one, its file's name."""
     if country := dataset.country:
-        return COUNTRIES.get(country, country)
+        return COUNTRIES[country].name if country in COUNTRIES else country
     return re.split(r"[/\\]", dataset.uri)[-1]
 
 

@@ -249,13 +249,14 @@ def gate_table(rows: list[list[str]]) -> str:
 
 
 def quality_table(quality: pd.DataFrame, about: dict[str, Any]) -> str:
-    """Return weekly.quality as a sentence and a table, and where the data comes from."""
+    """Return weekly.quality as a sentence and a table, where the data comes from, and its sources' licence lines."""
+    licences = f'<p class="note">{escape(". ".join(about["licences"]))}.</p>' if about.get("licences") else ""
     lost = quality["hours"].iloc[0]
     source = f"The data is <code>{escape(about['data'])}</code>."
     if about["quality"] is None:
         source += " It has no quality.json, so what was set aside when it was made is not known."
     if not quality["hours"].any():
-        return f"<p>{source} All 168 hours of the week are in it, and nothing was found wrong with them.</p>"
+        return f"<p>{source} All 168 hours of the week are in it, and nothing was found wrong with them.</p>{licences}"
     kept = f"{168 - lost} of the 168 hours of the week are in it." if lost < 168 else "No hour of the week is in it."
     rows = [
         [KINDS[row["kind"]], "; ".join(_span(*span) for span in row["spans"]), row["hours"]]
@@ -263,7 +264,8 @@ def quality_table(quality: pd.DataFrame, about: dict[str, Any]) -> str:
         if row["hours"]
     ]
     rule = "A missing or impossible value is never filled in: its hour is left out."
-    return f"<p>{source} {kept} {rule}</p>" + table(["Found in the week", "when (UTC)", "hours"], rows)
+    found = table(["Found in the week", "when (UTC)", "hours"], rows)
+    return f"<p>{source} {kept} {rule}</p>{found}{licences}"
 
 
 def table(heads: list[str], rows: Iterable[Iterable[Any]], text: int = 2, head: bool = True) -> str:

@@ -15,9 +15,11 @@ import pandas as pd
 import pytest
 
 from dsgo.base.places import ROOT
+from dsgo.data import energy_charts, live, open_meteo
 from dsgo.data.contract import violations
 from dsgo.data.opsd import period
-from dsgo.data.schema import COLUMNS, TARGETS, WEATHER
+from dsgo.data.schema import COLUMNS, OPTIONAL, TARGETS, WEATHER
+from live_server import hourly
 from raw_files import power_frame, weather_frame, write_pair
 from shared import SHARED_DATA
 
@@ -181,6 +183,35 @@ def test_process_data__downloads_the_pair_from_given_urls(step, raw, monkeypatch
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("holds another file than the one known") == 2
     assert "1,463 rows" in done.stdout
+
+
+def test_process_data__live_has_wind_at_100_m_and_its_licences(step, live_services, tmp_path):
+    done, run = step(source="live", start="2026-05-01", now="2026-11-20T08:00Z")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # no bar in a log
+    assert f"capacity from the {live.CAPACITY_SOURCE}" in done.stdout
+    folder = fetch(run, "dataset", tmp_path / "artifacts")
+    dataset = pd.read_parquet(folder / "dataset.parquet")
+    assert dataset.columns.tolist() == COLUMNS + OPTIONAL
+    assert dataset.index.equals(pd.date_range("2026-05-01", "2026-11-20T05:00", freq="h", tz="UTC", unit="us"))
+    assert violations(dataset) == []
+    assert dataset.attrs["licences"] == [energy_charts.LICENCE, open_meteo.LICENCE]
+    quality = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
+    assert quality["licences"] == dataset.attrs["licences"]
+    assert (quality["start"], quality["end"], quality["simulated"]) == ("2026-05-01", "2026-11-20", False)
+    assert quality["clock"]["line"] == ""  # weather and power are aligned
+    truth = pd.Series(hourly("solar", pd.DatetimeIndex(dataset.index)) / 1000, dataset.index)
+    assert dataset["solar_GW"][:4000].to_numpy() == pytest.approx(truth[:4000].to_numpy(), abs=1e-4)
+
+
+def test_process_data__live_that_changed_its_form_is_one_line(step, live_services):
+    live_services.change("v2/public_power", lambda answer: answer | {"unit": "GW"})
+    done, run = step(source="live", start="2026-05-01", now="2026-11-20T08:00Z")
+
+    line = "energy-charts answers in another form than the one known: solar in MW: GW"
+    assert (done.returncode, done.stderr.strip()) == (2, f"Error: {line}")
+    assert run.data.tags["dsgo.error"] == line
 
 
 def test_process_data__mistake_is_one_line_and_a_failed_run(step, tmp_path):

@@ -20,6 +20,7 @@ VALUES = {
     "source": "sample",
     "start": "2013-01-01",
     "end": "2016-12-31",
+    "now": "2026-11-20T08:00Z",
     "country": "DE",
     "weather_late": "0/0",
     "power_late": "0/0",
@@ -178,6 +179,22 @@ def test_key__a_page_of_documentation_does_not_count(root):
             page.write("What is where.\n")
 
     assert keys(root) == before
+
+
+def test_key__the_present_counts_for_live_sources_alone(root):
+    later = {"now": "2026-11-20T09:00Z"}
+
+    assert keys(root, **later) == keys(root)
+    assert changed(keys(root, source="live"), keys(root, source="live", **later)) == STEPS
+
+
+def test_values_of__takes_the_hour_of_the_present():
+    given = dict(VALUES)
+
+    assert pipeline.values_of(given | {"now": "2026-11-20T09:40+01:00"}) == VALUES
+    assert pipeline.values_of(given | {"now": ""})["now"].endswith(":00Z")
+    with pytest.raises(UserError, match="now=noon must be a time"):
+        pipeline.values_of(given | {"now": "noon"})
 
 
 def test_key__of_a_raw_folder_is_its_content_not_its_path(root, tmp_path):
