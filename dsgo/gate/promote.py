@@ -50,7 +50,7 @@ def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
 
         production = registry.production()
         to_beat = registry.incumbent()
-        incumbent = observe_incumbent(to_beat, to_beat is production, test) if to_beat else None
+        incumbent = observe_incumbent(to_beat, production is not None, test) if to_beat else None
         hold_out = HoldOut.of(train, test)
         seen = [observe_candidate(run, hold_out) for run in runs]
 
