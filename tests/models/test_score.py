@@ -94,7 +94,8 @@ def test_score__a_model_can_be_named(score, model_uri, weather, tmp_path):
 
 
 def test_score__without_a_production_version_says_what_to_do(tracking, weather, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "MODEL", "NobodysModel")
+    for module in ("registry", "production"):
+        monkeypatch.setattr(f"dsgo.models.{module}.MODEL", "NobodysModel")
     weather.to_csv(tmp_path / "in.csv")
 
     done = CliRunner().invoke(main, ["score", str(tmp_path / "in.csv"), str(tmp_path / "out.parquet")])
