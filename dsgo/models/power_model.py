@@ -73,6 +73,8 @@ def checked(model_input: pd.DataFrame) -> pd.DataFrame:
     the index, of times or of text, or not there. Raises MlflowException (a 400 when served) that names up to ten fields
     that are empty, no number, physically impossible, or no time with a zone, by column and row (from 1).
     """
+    if missing := [name for name in FEATURES if name not in model_input]:
+        raise MlflowException.invalid_parameter_value(f"no column {', '.join(missing)}")
     table = pd.DataFrame(index=model_input.index)
     wrong: list[str] = []
 
@@ -89,6 +91,7 @@ def checked(model_input: pd.DataFrame) -> pd.DataFrame:
         parts = texts.str.extract(ZONE)
         has_zone = parts[0].notna()
         written = (parts[0] + parts[2].fillna("Z")).where(has_zone, texts).str.upper()
+        written = written.where(written.str.match(r"\d{4}-"))  # pandas takes "-1" for a year
         utc = pd.to_datetime(written, utc=True, format="ISO8601", errors="coerce")
         is_time = utc.notna().to_numpy()
         refuse(TIME, "empty", ~given, times)
