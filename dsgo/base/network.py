@@ -23,7 +23,7 @@ def is_loopback(host: str) -> bool:
 def free_port() -> int:
     """Return a port of loopback that nobody listens on now.
 
-    It is below those that systems give to outgoing connections (from 32768 on, or higher), so that none of these takes
+    It is below those that systems give to outgoing connections (from 32768 on, or higher), so no such connection takes
     it before it is used. Raises OSError where none of a hundred is free.
     """
     for port in random.sample(range(20_000, 32_000), 100):

@@ -1,4 +1,4 @@
-"""The one reader of tables of hours: parquet or CSV, as it is or packed, whatever the file's name ends with."""
+"""The one reader of tables of hours: parquet or CSV, as it is or packed, told by content, not by name."""
 
 import csv
 import io
