@@ -19,7 +19,7 @@ from dsgo.base import tags
 from dsgo.data.dataset import Dataset
 from dsgo.data.hold_out import split_dataset
 from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
-from dsgo.models import figures, power_model
+from dsgo.models import figures, power_model, saving
 from dsgo.models.metrics import baseline, scores
 from dsgo.runs.lineage import tracked
 
@@ -58,7 +58,7 @@ def log_candidate(
     `fit` takes hours of the dataset (weather, capacity, targets) and returns an estimator of the weather columns that
     predicts both targets: a scikit-learn regressor or a keras model. It is called with the hours before the hold-out,
     to be judged, and with every hour, to serve: it must learn from nothing but what it is given. `drawn`: figures of
-    the judged estimator, by name.
+    the judged estimator, by name. Raises UserError for an estimator that cannot be stored (`dsgo.models.saving.dump`).
     """
     train, _ = split_dataset(dataset.frame, split)
     return log_fitted(fit(train), fit(dataset.frame), dataset, split, **drawn)
@@ -111,10 +111,8 @@ def _save(estimator: Any, folder: Path) -> Path:
         path = folder / "estimator.keras"
         estimator.save(path)
     else:
-        import skops.io
-
         path = folder / "estimator.skops"
-        skops.io.dump(estimator, path)
+        saving.dump(estimator, path)
     return path
 
 
