@@ -47,7 +47,7 @@ def log_dataset(dataset: Dataset) -> None:
     """Log a dataset to the active run as its input, with the process_data run that made it."""
     mlflow.log_input(tracked(dataset.frame, dataset.uri), "training", {"process_data_run_id": dataset.run_id or "none"})
     simulated = dataset.frame.attrs.get("simulated", False)
-    mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: simulated})
+    mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: simulated, tags.DATA_URI: dataset.uri})
 
 
 def log_candidate(
