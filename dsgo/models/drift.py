@@ -13,6 +13,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base import tags
@@ -22,6 +23,7 @@ from dsgo.data import clock, suspects
 from dsgo.data.dataset import Dataset, load_dataset
 from dsgo.data.schema import CAPACITY, OPTIONAL, TARGETS, WEATHER
 from dsgo.models import fits
+from dsgo.models.loading import load_model
 from dsgo.models.training import model_input
 
 PSI_LIMITS = (0.1, 0.25)  # of a year against many
@@ -56,11 +58,33 @@ class Drift:
     findings: tuple[Finding, ...] = ()
     problem: str = ""
 
+    @property
+    def beyond(self) -> list[Finding]:
+        """What is beyond a limit, alarms first."""
+        return sorted((one for one in self.findings if one.level != "good"), key=lambda one: one.level)
+
+    @property
+    def said(self) -> str:
+        """What was found, in a sentence."""
+        if self.problem:
+            return self.problem
+        within, beyond = len(self.findings) - len(self.beyond), [f"{one.name}: {one.words}" for one in self.beyond]
+        return "; ".join([f"{within} of {len(self.findings)} figures of drift are within their limits", *beyond])
+
     def log(self) -> None:
         """Leave the table (drift.json) and a metric for each figure on the active run."""
         if self.findings:
             mlflow.log_table(pd.DataFrame([one.row() for one in self.findings]), "drift.json")
             mlflow.log_metrics({f"drift.{one.name.replace(' ', '_')}": one.figure for one in self.findings})
+
+
+def check_version(version: ModelVersion, dataset: Dataset) -> Drift:
+    """Return how a dataset stands against the one that a registered version learned from."""
+    try:
+        model = load_model(fits.past_uri(version))
+    except UserError as error:
+        return Drift(problem=error.message)
+    return check(version.run_id, model, dataset)
 
 
 def check(run_id: str | None, model: PyFuncModel, dataset: Dataset) -> Drift:

@@ -236,6 +236,14 @@ def periods_table(periods: pd.DataFrame) -> str:
     return table(["Mean absolute error", "from, to", "hours", "solar, GW", "wind, GW"], rows, text=2) if rows else ""
 
 
+def drift(found: dict[str, Any]) -> str:
+    """Return how the data stands against what the model learned from: a sentence, and what is beyond a limit."""
+    said = found["said"].partition(";")[0] if found["beyond"] else found["said"]
+    rows = [[row["what"].capitalize(), row["level"], f"{row['figure']:.2f}", row["why"]] for row in found["beyond"]]
+    beyond = table(["Beyond", "", "figure", "why"], rows, text=4) if rows else ""
+    return f"<p><b>Since the model learned:</b> {escape(said)}.</p>{beyond}"
+
+
 def model_facts(model: dict[str, Any]) -> str:
     """Return which model it is: name, version, since when, how and why, what it learned from."""
     return table(["", ""], [[name, text] for name, text in model["facts"].items()], text=2, head=False)
