@@ -5,7 +5,8 @@ whose last 365 days are the hold-out. What the trainers logged of their models' 
 run: the table of all rules (gate.json), the winner's figures, and how the data stands against what the Production model
 of before learned from (drift.json); in the registry: the winner as a version of BestModel in Production, only in
 Staging (`--to Staging`) or in no stage (`--to none`). The version is the fit on every hour; its tags name the judged
-one. If no candidate passes, nothing changes. What each rule protects from: README.md beside this file. Run it with `mlflow run . -e promote --env-manager local -P run_ids=...`.
+one. If no candidate passes, nothing changes. What each rule protects from: README.md beside this file.
+Run it with `mlflow run . -e promote --env-manager local -P run_ids=...`.
 """
 
 import json
