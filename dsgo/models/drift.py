@@ -207,10 +207,9 @@ def _errors(hold_out: pd.DataFrame, year: pd.DataFrame, predict: Predict) -> Ite
         errors = [(part[said] - part[target]).abs() / part[installed] for part in (known, recent)]
         normal = pd.Series(bins[1]).map(errors[0].groupby(bins[0]).mean()).mean()
         if normal > 0:
-            words = (
-                f"{errors[1].mean():.1%} of capacity in the newest four weeks, {normal:.1%} at like predictions before"
-            )
-            yield _finding(f"{name} error", errors[1].mean() / normal, ERROR_LIMITS, words)
+            error = errors[1].mean()
+            words = f"{error:.1%} of capacity in the newest four weeks, {normal:.1%} in the hold-out's like hours"
+            yield _finding(f"{name} error", error / normal, ERROR_LIMITS, words)
         sums = [part.groupby(pd.DatetimeIndex(part.index).month)[[target, said]].sum() for part in (then, now)]
         common = sums[0].index.intersection(sums[1].index)
         before, after = (part.loc[common, target].sum() / part.loc[common, said].sum() for part in sums)
