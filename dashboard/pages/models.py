@@ -208,7 +208,7 @@ def show_drift(_: Any) -> Any:
         return parts.card("Drift", parts.note(f"{found.problem}."))
     rows = [
         [
-            one.name.capitalize(),
+            one.name,
             theme.number(one.figure, 2),
             " and ".join(f"{limit:.2g}" for limit in one.limits),
             parts.light(Status(one.level, one.words)),

@@ -23,5 +23,5 @@ def test_drift__names_what_is_beyond_a_limit():
     text = drift({"said": f"{said}; wind capacity: 49.59 GW <installed>", "beyond": [row]})
 
     assert text.startswith(f"<p><b>Since the model learned:</b> {said}.</p>")
-    assert "<th>Wind capacity</th><td>warning</td><td>0.11</td><td>49.59 GW &lt;installed&gt;</td>" in text
+    assert "<th>wind capacity</th><td>warning</td><td>0.11</td><td>49.59 GW &lt;installed&gt;</td>" in text
     assert "<table>" not in drift({"said": said, "beyond": []})
