@@ -105,7 +105,7 @@ def years(by_target: dict[str, dict[int, Array]], chosen: Sequence[int], period:
             newest = year == known[-1]
             age = known.index(year) % len(theme.OTHERS)
             style = {"color": theme.RECORDED[target] if newest else theme.OTHERS[age], "width": 2.6 if newest else 1.5}
-            points = {"x0": "2016-01-01 00:00", "dx": 6 * 3_600_000, "y": packed(found[year]), "connectgaps": True}
+            points = {"x0": "2016-01-01 06:00", "dx": 6 * 3_600_000, "y": packed(found[year]), "connectgaps": True}
             names = {"name": str(year), "legendgroup": str(year), "showlegend": target == next(iter(by_target))}
             lines.append(
                 {"type": "scatter", "mode": "lines", "line": style, "hovertemplate": "%{y:.2f} GW"} | points | names

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dsgo.data.rolling import rolling_week
 from dsgo.data.schema import CAPACITY, TARGETS
 
 MOST_POINTS = 1600  # that a line is drawn with: about as many as a wide screen has pixels
@@ -123,22 +124,16 @@ def summary(recorded: Array, predicted: Array, capacity: Array) -> Summary:
     )
 
 
-def rolling_week(grid: Grid, values: Array) -> dict[int, Array]:
-    """Return by year, every six hours of a leap year, the mean of the seven days around; NaN where there is none.
+def years_of(grid: Grid, values: Array) -> dict[int, Array]:
+    """Return the rolling week (dsgo/data/rolling.py) by year: six-hourly in a leap year, from 1 January, 06:00, on.
 
-    Half a week of records suffices for a mean. In a year without 29 February that day is NaN, so that the same day
-    stands at the same place in all years.
+    NaN where there is none, and on 29 February of a year without one.
     """
     hours = pd.date_range(grid.start, periods=grid.length, freq="h")
-    mean = pd.Series(values, hours).rolling(7 * 24, center=True, min_periods=84).mean()
-    mean = mean[mean.index.hour % 6 == 0]
-    at = pd.DatetimeIndex(mean.index)
-    late = ~at.is_leap_year & (at.month > 2)
-    place = (at.day_of_year + late - 1) * 4 + at.hour // 6
-    result = {int(year): np.full(366 * 4, np.nan) for year in at.year.unique()}
-    for year, points in result.items():
-        there = at.year == year
-        points[place[there]] = mean.to_numpy()[there]
+    means = rolling_week(pd.DataFrame({"mean": values}, hours))
+    result = {int(year): np.full(366 * 4, np.nan) for year in means["year"].unique()}
+    for year, part in means.groupby("year"):
+        result[int(year)][((part["day"] - 1) * 4 - 1).round().astype(int)] = part["mean"]
     return result
 
 

@@ -10,6 +10,7 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from dsgo.base.colours import COLOURS
+from dsgo.data.rolling import rolling_week
 from dsgo.data.schema import TARGETS, TIME, WEATHER
 
 UNITS = dict(zip(TARGETS + WEATHER, ["GW", "GW", "m/s", "°C", "W/m²", "W/m²"], strict=True))
@@ -52,19 +53,14 @@ def _series(whole: pd.DataFrame) -> go.Figure:
 
 def _rolling_week(whole: pd.DataFrame) -> go.Figure:
     figure = make_subplots(rows=2, shared_xaxes=True, subplot_titles=[NAMES[target] for target in TARGETS])
-    # Half a week suffices for a mean: an hour lost must not cut a week out of the curve.
-    mean = whole[TARGETS].rolling(7 * 24, center=True, min_periods=84).mean().iloc[::6]
+    mean = rolling_week(whole[TARGETS])
     palette = ["#86bbd8", "#33658a", "#f6ae2d", "#f26419", "#2f4858", "#7a9e7e"]
-    at = pd.DatetimeIndex(mean.index)
-    day = (at.dayofyear + at.hour / 24).to_numpy("float32")
     for row, target in enumerate(TARGETS, start=1):
-        for number, year in enumerate(at.year.unique()):
+        for number, (year, part) in enumerate(mean.groupby("year")):
             style = {"line": {"color": palette[number % len(palette)]}, "legendgroup": str(year)}
-            y = mean[target].to_numpy("float32")[at.year == year]
-            figure.add_scatter(
-                x=day[at.year == year], y=y, name=str(year), showlegend=row == 1, row=row, col=1, **style
-            )
-    figure.update_layout(title="Rolling week (mean of the 7 days around), year by year", height=560)
+            x, y = (part[name].to_numpy("float32") for name in ("day", target))
+            figure.add_scatter(x=x, y=y, name=str(year), showlegend=row == 1, row=row, col=1, **style)
+    figure.update_layout(title="Rolling week (mean of the seven days before), year by year", height=560)
     return figure.update_xaxes(title="day of the year", row=2).update_yaxes(title="GW")
 
 

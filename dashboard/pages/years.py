@@ -12,11 +12,11 @@ import parts
 import theme
 from choices import one_of
 from dsgo.data.schema import TARGETS
-from series import Array, energy_by_year, rolling_week
+from series import Array, energy_by_year, years_of
 
 PATH = "/years"
 ABOUT = (
-    "Mean of the seven days around each point, GW. The thick line is the newest year. "
+    "Mean of the seven days before each moment, GW. The thick line is the newest year. "
     "Drag the ends of the slider to look closer."
 )
 SOURCES = {"recorded": "Recorded", "predicted": "Predicted"}
@@ -112,7 +112,7 @@ def weeks(data: live.Data, made: live.Predictions | None) -> dict[str, tuple[dic
     power = made.power if made else data.values
     return {
         target: (
-            rolling_week(data.grid, power[target]),
+            years_of(data.grid, power[target]),
             energy_by_year(data.grid, power[target], data.values[f"{target.removesuffix('_GW')}_capacity_GW"]),
         )
         for target in TARGETS

@@ -45,7 +45,7 @@ def fortnight(table: pd.DataFrame, start: pd.Timestamp) -> go.Figure:
 
 
 def rolling_week(table: pd.DataFrame) -> go.Figure:
-    """Return the rolling week of each year, the latest in colour; `table` is from weekly.rolling_week."""
+    """Return the rolling week of each year, the latest in colour; `table` is from dsgo.data.rolling.rolling_week."""
     figure = _two_rows()
     years = sorted(table["year"].unique())
     for row, name in enumerate(SOURCES, start=1):
@@ -60,7 +60,7 @@ def rolling_week(table: pd.DataFrame) -> go.Figure:
                 line={"color": colour, "dash": dash, "width": 1.2 if age else 2.8},
                 **{"row": row, "col": 1, "showlegend": row == 1},
             )
-    months = pd.date_range("2015-01-01", "2015-12-01", freq="2MS")
+    months = pd.date_range("2016-01-01", "2016-12-01", freq="2MS")
     return figure.update_xaxes(range=[1, 367], tickvals=months.day_of_year, ticktext=[f"{at:%b}" for at in months])
 
 

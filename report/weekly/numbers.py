@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dsgo.base.errors import UserError
+from dsgo.data.rolling import ENOUGH
 from dsgo.data.schema import CAPACITY, TARGETS
 
 PREDICTED = ["solar_predicted_GW", "wind_predicted_GW"]
@@ -19,7 +20,6 @@ SOURCES = ["solar", "wind"]
 HOUR, WEEK = pd.Timedelta(hours=1), pd.Timedelta(days=7)
 LOW, HIGH = 0.1, 0.9  # the band's quantiles: 80% of the errors lie between them
 CLASSES = 10  # of predicted power, for the band
-ENOUGH = 84  # hours for a mean over a week: a few lost must not cut a week out of a curve
 
 
 def monday(day: str, index: pd.DatetimeIndex) -> pd.Timestamp:
@@ -195,18 +195,6 @@ def errors_by_period(hours: pd.DataFrame, start: pd.Timestamp, trained_until: st
             if len(part)
         ]
     )
-
-
-def rolling_week(hours: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
-    """Return the mean power in GW of the seven days before, every six hours, up to the week's end.
-
-    Columns: year, day (of the year, from 1.0 on), solar_GW, wind_GW.
-    """
-    until = hours.loc[hours.index < start + WEEK, TARGETS]
-    index = pd.date_range(until.index[0], until.index[-1], freq="h")
-    mean = until.reindex(index).rolling(7 * 24, min_periods=ENOUGH).mean()[index.hour % 6 == 5]
-    at = pd.DatetimeIndex(mean.index)
-    return mean.assign(year=at.year, day=at.day_of_year + (at.hour + 1) / 24)
 
 
 def year_so_far(hours: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:

@@ -47,16 +47,16 @@ def test_thin__a_line_does_not_flicker_while_it_is_moved():
     np.testing.assert_array_equal(points[shift : shift + 500], others[:500])
 
 
-def test_rolling_week__is_the_mean_around_and_29_february_is_a_gap_in_other_years():
+def test_years_of__is_the_mean_of_seven_days_and_29_february_is_a_gap_in_other_years():
     values = np.random.default_rng(3).uniform(size=GRID.length)
-    weeks = series.rolling_week(GRID, values)
+    weeks = series.years_of(GRID, values)
 
-    at = (31 + 28) * 4  # 29 February, 00:00
-    assert np.isnan(weeks[2015][at : at + 4]).all()
-    middle = GRID.position(pd.Timestamp("2016-02-29", tz="UTC"))
-    assert weeks[2016][at] == pytest.approx(values[middle - 84 : middle + 84].mean())
-    middle = GRID.position(pd.Timestamp("2015-03-01", tz="UTC"))
-    assert weeks[2015][at + 4] == pytest.approx(values[middle - 84 : middle + 84].mean())
+    at = (31 + 28) * 4 - 1  # 29 February, 00:00; the curve begins at 06:00
+    assert np.isnan(weeks[2015][at + 1 : at + 5]).all()
+    end = GRID.position(pd.Timestamp("2016-02-29", tz="UTC"))
+    assert weeks[2016][at] == pytest.approx(values[end - 168 : end].mean())
+    end = GRID.position(pd.Timestamp("2015-03-01 06:00", tz="UTC"))
+    assert weeks[2015][at + 5] == pytest.approx(values[end - 168 : end].mean())
 
 
 def test_summary__counts_only_hours_with_a_record_and_a_prediction():

@@ -202,19 +202,6 @@ def test_errors_by_period__parts_at_the_end_of_training():
     assert "training" not in numbers.errors_by_period(hours, MONDAY, None)["period"].tolist()
 
 
-def test_rolling_week__is_the_mean_of_the_seven_days_before_and_stops_with_the_week():
-    hours = constant()
-    hours["wind_GW"] = np.arange(len(hours), dtype="float64")
-
-    table = numbers.rolling_week(hours, MONDAY)
-
-    last = table.iloc[-1]
-    position = hours.index.get_loc(MONDAY + numbers.WEEK - numbers.HOUR)
-    assert (last["year"], last["day"]) == (2016, 221.0)  # the end of 7 August, the year's 220th day
-    assert last["wind_GW"] == position - 83.5
-    assert table[table["year"] == 2015].iloc[0][TARGETS].isna().all()  # no week before it yet
-
-
 def test_year_so_far__compares_as_many_days_of_each_year():
     table = numbers.year_so_far(constant("2014-06-01"), MONDAY)
 
