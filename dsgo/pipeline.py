@@ -28,6 +28,8 @@ RAW = {"source": "{source}", "start": "{start}", "end": "{end}", "country": "{co
 ON_DATA = {"data": "{process_data}"}
 GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
 
+BLEND = {"run_ids": "{kernel},{gbm},{rf}"}
+
 
 def nothing_to_report_on() -> str:
     """Return why there is nothing to report on: no version is in Production; empty where one is."""

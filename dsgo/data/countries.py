@@ -31,6 +31,20 @@ class Country:
     opsd: bool = False  # the two OPSD packages have its solar, wind and weather
     source: str = "cities and regions by population, equal shares: no table of plants was at hand"
 
+    @property
+    def latitude(self) -> float:
+        """The middle of its solar power, degrees north, to a tenth."""
+        return round(self._middle([point.latitude for point in self.points_on_land]), 1)
+
+    @property
+    def longitude(self) -> float:
+        """The middle of its solar power, degrees east, to a tenth."""
+        return round(self._middle([point.longitude for point in self.points_on_land]), 1)
+
+    def _middle(self, values: list[float]) -> float:
+        weights = [point.solar for point in self.points_on_land]
+        return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
+
 
 # Shares of installed capacity by federal state: Marktstammdatenregister and AGEE-Stat, end of 2024, rounded to percent,
 # at a place near the middle of what is installed there; small states are with their neighbours.

@@ -1,7 +1,7 @@
 """SMARD (Bundesnetzagentur): measured generation of Germany by the hour, the second choice beside Energy-Charts.
 
-Form: https://www.smard.de/app/chart_data; a file is a week from Monday 00:00 of Berlin, values are MWh an hour, which is
-the hour's mean in MW, stamped at its start in milliseconds since 1970; null is "not published yet".
+Form: https://www.smard.de/app/chart_data; a file is a week from Monday 00:00 of Berlin, values are MWh an hour, which
+is the hour's mean in MW, stamped at its start in milliseconds since 1970; null is "not published yet".
 """
 
 from typing import Any

@@ -19,11 +19,15 @@ def _all(*options: Decorator) -> Decorator:
     return add
 
 
-trainer = _all(
-    data,
-    click.option("--split", type=click.Choice(["chronological", "random"]), default="chronological"),
-    click.option("--seed", type=click.IntRange(min=0), default=42, show_default=True),
+split = click.option("--split", type=click.Choice(["chronological", "random"]), default="chronological")
+seed = click.option("--seed", type=click.IntRange(min=0), default=42, show_default=True)
+features = click.option(
+    "--features",
+    type=click.Choice(["full", "weather"]),
+    default="full",
+    help="full: sun, season and the hours around, for the capacity factor; weather: the notebooks' four columns, in GW.",
 )
+trainer = _all(data, split, features, seed)
 raw = _all(
     click.option("--source", default="sample", help="sample, opsd, or a folder: absolute, or below the repository."),
     click.option("--start", default="2013-01-01", help="First day (UTC)."),

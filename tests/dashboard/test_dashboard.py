@@ -22,7 +22,7 @@ from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
-from dsgo.models.training import model_input
+from dsgo.models.rows import model_input
 from dsgo.stores.running import running_stores
 from gate_models import experiment_id, log_dataset, log_linear
 

@@ -27,7 +27,7 @@ from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS
 from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
-from dsgo.models.training import model_input
+from dsgo.models.rows import model_input
 from gate_models import empty_registry, log_dataset, log_linear
 from weekly import numbers, pdf
 
