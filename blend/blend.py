@@ -1,8 +1,8 @@
 """Blend finished runs: a weighted mean of their models beats each of them.
 
-In: the run ids of trainers with features=full (`run_ids`) and the dataset that they were fitted on (`data`; nothing: the
-newest). The weights are learned from what each predicted at its rolling origins, in time order, never of the hold-out.
-Out, on the MLflow run: the blend that is judged and the one to serve, hold-out metrics and figures.
+In: the run ids of trainers with features=full (`run_ids`) and the dataset that they were fitted on (`data`; nothing:
+the newest). The weights are learned from what each predicted at its rolling origins, in time order, never of the
+hold-out. Out, on the MLflow run: the blend that is judged and the one to serve, hold-out metrics and figures.
 `mlflow run blend --env-manager local -P run_ids=A,B,C` runs it.
 """
 

@@ -66,7 +66,7 @@ def fit(hours: pd.DataFrame, features: str, seed: int, epochs: int, batch_size: 
         batch_size=batch_size,
         validation_batch_size=4096,
         verbose="auto" if sys.stdout.isatty() else 0,
-        callbacks=[watching, mlflow.keras.MlflowCallback()] if hours.attrs.get("judged") else [watching],
+        callbacks=[watching],
     )
     if recipe is None:
         return network
@@ -75,8 +75,11 @@ def fit(hours: pd.DataFrame, features: str, seed: int, epochs: int, batch_size: 
 
 
 def curves(model: Any) -> Figure:
-    """Return how the judged network learned."""
-    return learning_curves(getattr(model, "network", model).history.history)
+    """Return how the judged network learned, and log it epoch by epoch."""
+    history = getattr(model, "network", model).history.history
+    for epoch in range(len(history["loss"])):
+        mlflow.log_metrics({name: values[epoch] for name, values in history.items()}, step=epoch)
+    return learning_curves(history)
 
 
 @click.command

@@ -4,7 +4,10 @@ from matplotlib.figure import Figure
 
 
 def learning_curves(history: dict[str, list[float]]) -> Figure:
-    """Return loss and epoch_mae of training and of the last part of its time over the epochs; `history` is keras's `History.history`."""
+    """Return loss and epoch_mae over the epochs, of training and of the last part of its time, which is watched alone.
+
+    `history` is keras's `History.history`.
+    """
     figure = Figure(figsize=(11, 4), layout="constrained")
     for axes, (name, label) in zip(
         figure.subplots(1, 2),

@@ -1,7 +1,8 @@
 """Fit a kernel ridge of solar and wind power on all features: smooth where trees are steps, and fitted in seconds.
 
 In: a dataset of process_data (`data`: a run id, a URI, a file; nothing: the newest run). Out, on the MLflow run: the
-model that is judged and the one to serve, hold-out metrics and figures. `mlflow run kernel --env-manager local` runs it.
+model that is judged and the one to serve, hold-out metrics and figures. Run it with
+`mlflow run kernel --env-manager local`.
 """
 
 from functools import partial

@@ -9,6 +9,7 @@ beside this file. Run it with `mlflow run . -e promote --env-manager local -P ru
 """
 
 import json
+import re
 
 import click
 import mlflow

@@ -40,12 +40,13 @@ class Blended:
             raise UserError(f"run_ids: {run.info.run_name} ({run_id}) was fitted on other hours than this dataset has")
         path = mlflow.artifacts.download_artifacts(f"runs:/{run_id}/origins/unseen.parquet")
         unseen = pd.read_parquet(path)
-        recipes = [_recipe(run_id, run.info.run_name or run_id, name) for name in (JUDGED, SERVING)]
-        return cls(run.info.run_name or run_id, *recipes, unseen[unseen["origin"] < train.index[-1]])
+        name = run.info.run_name or run_id
+        judged, serving = (_recipe(run_id, name, model) for model in (JUDGED, SERVING))
+        return cls(name, judged, serving, unseen[unseen["origin"] < train.index[-1]])
 
 
 def learn_weights(members: list[Blended], hours: pd.DataFrame) -> list[Weights]:
-    """Return a weight by target for each member: those eighths, adding up to 1, that err least at the rolling origins."""
+    """Return weights by target for each member: eighths that add up to 1 and err least at the rolling origins."""
     shares = [each for each in itertools.product(range(STEP + 1), repeat=len(members)) if sum(each) == STEP]
     rows = _common(members)
     weights: list[Weights] = [{} for _ in members]

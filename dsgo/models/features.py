@@ -173,8 +173,8 @@ class PowerFeatures(TransformerMixin, BaseEstimator):
         """Learn where the sun stands for this weather, and by how many hours its clock is off."""
         hours = to_hours(X[TIME])
         total = (X["rad_horizontal"] + X["rad_diffuse"]).to_numpy(float)
-        nowhere = self.latitude is None or self.longitude is None
-        self.place_: tuple[Any, Any] = locate(hours, total) if nowhere else (self.latitude, self.longitude)
+        known = self.latitude is not None and self.longitude is not None
+        self.place_ = (float(self.latitude or 0), float(self.longitude or 0)) if known else locate(hours, total)
         winter = min(pd.Timestamp(f"2015-{month}-15", tz=self.zone).utcoffset() for month in ("01", "07"))
         self.winter_ = int(winter.total_seconds() // 3600)
         self.shift_ = [0, 0]

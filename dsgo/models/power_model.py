@@ -107,7 +107,7 @@ def see(features: Any, frame: pd.DataFrame) -> dict[str, Any]:
     if TIME not in frame or frame[TIME].isna().any():
         raise MlflowException.invalid_parameter_value(f"a row has no {TIME}, which this model needs")
     lonely = np.ones(len(frame), bool) if len(frame) == 1 else features.present(frame) < PRESENT
-    around = None if lonely.all() else features.transform(frame)
+    around: Any = None if lonely.all() else features.transform(frame)
     alone: Any = features.alone(frame) if lonely.any() else None
     names = list(features.get_feature_names_out())
     sine = alone[:, 0] if alone is not None and lonely.all() else around[:, names.index("sinel")]

@@ -25,7 +25,7 @@ features = click.option(
     "--features",
     type=click.Choice(["full", "weather"]),
     default="full",
-    help="full: sun, season and the hours around, for the capacity factor; weather: the notebooks' four columns, in GW.",
+    help="full: sun, season and the hours around; weather: the notebooks' four columns.",
 )
 trainer = _all(data, split, features, seed)
 raw = _all(
