@@ -26,9 +26,8 @@ VALUES = ["source", "start", "end", "country", "models", "to", "metric", "margin
 DATA, MODELS = "dataset/dataset.parquet", ("model/MLmodel", "serving/MLmodel")
 RAW = {"source": "{source}", "start": "{start}", "end": "{end}", "country": "{country}"}
 ON_DATA = {"data": "{process_data}"}
-GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
-
 BLEND = {"run_ids": "{kernel},{gbm},{rf}"}
+GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
 
 
 def nothing_to_report_on() -> str:
@@ -54,7 +53,10 @@ STEPS = [
     # Trainers with the longest first: where cores are few, the last to begin decides when all have ended.
     Step("keras_nn", "keras_nn", ON_DATA, ("process_data",), MODELS, trainer=True),
     Step("rf", "rf", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step("gbm", "gbm", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step("kernel", "kernel", ON_DATA, ("process_data",), MODELS, trainer=True),
     Step("lr", "lr", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step("blend", "blend", ON_DATA | BLEND, ("kernel", "gbm", "rf"), MODELS, trainer=True),
     Step(
         *("promote", ".", ON_DATA | GATE, ("candidates",), ("gate.json",), tags.PROMOTED_VERSION, "promote"),
         state=in_production,

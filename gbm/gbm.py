@@ -26,7 +26,7 @@ LOSS = {"solar_GW": "absolute_error", "wind_GW": "squared_error"}  # chosen on r
 def make(target: str, seed: int, **params: Any) -> HistGradientBoostingRegressor:
     """Return an unfitted boosting of a target; `params` are HistGradientBoostingRegressor's."""
     return HistGradientBoostingRegressor(
-        loss=LOSS[target], max_features=0.3, early_stopping=False, random_state=seed, **params
+        loss=LOSS[target], max_features=0.3, max_bins=128, early_stopping=False, random_state=seed, **params
     )
 
 
@@ -41,14 +41,16 @@ def fit(hours: pd.DataFrame, features: str, seed: int, **params: Any) -> Any:
 
 @click.command
 @options.trainer
-@click.option("--max-iter", type=click.IntRange(min=1), default=300, show_default=True)
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=0.04, show_default=True)
+@click.option("--max-iter", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=0.06, show_default=True)
 @click.option("--max-leaf-nodes", type=click.IntRange(min=2), default=20, show_default=True)
 @click.option("--min-samples-leaf", type=click.IntRange(min=1), default=50, show_default=True)
 def main(data: str, split: str, features: str, seed: int, **params: float) -> None:
     """Load, fit, log."""
     with start_run("gbm"):
-        metrics = log_candidate(partial(fit, features=features, seed=seed, **params), load_dataset(data), split)
+        metrics = log_candidate(
+            partial(fit, features=features, seed=seed, **params), load_dataset(data), split, origins=2
+        )
     print(summary("gbm", metrics))
 
 

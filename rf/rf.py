@@ -48,7 +48,7 @@ def main(data: str, split: str, features: str, seed: int, **params: int) -> None
     """Load, fit, log."""
     with start_run("rf"):
         recipe = partial(fit, features=features, random_state=seed, n_jobs=-1, **params)
-        metrics = log_candidate(recipe, load_dataset(data), split)
+        metrics = log_candidate(recipe, load_dataset(data), split, origins=2)
     print(summary("rf", metrics))
 
 

@@ -24,8 +24,13 @@ TARGETS = ["solar_GW", "wind_GW"]
 CAPACITY = ["solar_capacity_GW", "wind_capacity_GW"]
 NIGHT = -0.06  # sine of the sun's elevation up to which solar power is 0: four degrees below the horizon
 PRESENT = 0.4  # share of the 12 hours either side that must be there for the features of the hours around
-# What skops does not know by itself of forests and of gradient boosting: arrays of nodes, without code of their own.
-TRUSTED = ["sklearn.tree._tree.Tree", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
+# What skops does not know by itself of forests, boosting and splines: arrays of numbers, without code of their own.
+TRUSTED = [
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "scipy.interpolate._bsplines.BSpline",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",
+]
 
 
 class PowerModel(PythonModel):
