@@ -60,7 +60,9 @@ def fit(hours: pd.DataFrame, features: str, seed: int, epochs: int, batch_size: 
     network, first = network_for(X, seed, learning_rate, width), int(len(hours) * (1 - WATCHED))
     watching = keras.callbacks.EarlyStopping(patience=10, restore_best_weights=True, start_from_epoch=10)
     network.fit(
-        *(X[:first], y[:first], weights[:first]),
+        X[:first],
+        y[:first],
+        sample_weight=weights[:first],
         validation_data=(X[first:], y[first:], weights[first:]),
         epochs=epochs,
         batch_size=batch_size,

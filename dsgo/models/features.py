@@ -49,7 +49,7 @@ def solar_position(hours: np.ndarray, latitude: float, longitude: float) -> tupl
     The Astronomical Almanac's low precision formula (Michalsky 1988, Solar Energy 40, 227-235): within 0.02 degrees of
     pvlib's spa from 1950 to 2050, and some hundred times as fast for a single row.
 
-    >>> noon = np.array([(pd.Timestamp("2016-06-21 11:20") - pd.Timestamp(0)) / pd.Timedelta(hours=1)])
+    >>> noon = np.array([(pd.Timestamp("2016-06-21 11:22") - pd.Timestamp(0)) / pd.Timedelta(hours=1)])
     >>> [round(float(np.degrees(angle[0]))) for angle in solar_position(noon, 51.0, 10.0)]
     [62, 180]
     """
