@@ -137,20 +137,12 @@ def main(shared: Path, year: int, only_print: bool) -> None:
     click.echo(" | ".join(rows[-1]))
 
     first = dataset.index[0] + pd.DateOffset(years=1)
-    walked = {
-        member.name: pd.concat(
-            [refit(fits[member.name], KnownThen(dataset, at, DELAY)) for at in months(dataset, first)]
-        )
-        for member in chosen
-    }
-    mean = pd.DataFrame(
-        {
-            target: sum(
-                walked[member.name][target] * share[target] for member, share in zip(chosen, weights, strict=True)
-            )
-            for target in TARGETS
-        }
-    )
+    walked = {}
+    for member in chosen:
+        views = [KnownThen(dataset, at, DELAY) for at in months(dataset, first)]
+        walked[member.name] = pd.concat([refit(fits[member.name], view) for view in views])
+    shares = dict(zip((member.name for member in chosen), weights, strict=True))
+    mean = pd.DataFrame({t: sum(walked[name][t] * share[t] for name, share in shares.items()) for t in TARGETS})
     for name, said in {"kernel": walked["kernel"], "blend": mean}.items():
         installed = dataset.loc[said.index, CAPACITY].to_numpy("float64")
         after = said.index >= start

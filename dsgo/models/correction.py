@@ -28,9 +28,8 @@ def error_features(history: pd.DataFrame, lag: int = DAY) -> pd.DataFrame:
     error = (came - said).where(known, 0.0)
     columns = {"said": said, "squared": said**2, "root": np.sqrt(said)}
     for width in WIDTHS:
-        sums = [
-            part.where(known, 0.0).rolling(width, min_periods=1).sum() + 0.02 * width / DAY for part in (came, said)
-        ]
+        floor = 0.02 * width / DAY
+        sums = [part.where(known, 0.0).rolling(width, min_periods=1).sum() + floor for part in (came, said)]
         ratio = np.log(sums[0] / sums[1]).clip(-1, 1).shift(lag)
         columns[f"ratio{width}"] = said * ratio
         if width in (24, 720):

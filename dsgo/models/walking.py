@@ -85,7 +85,8 @@ def band(
     rows = frame.loc[said.index]
     X, names = features.transform(model_input(rows)), list(features.get_feature_names_out())
     lit = X[:, names.index("sinel")] > 0
-    before, result = np.asarray(said.index < start), {}
+    before = np.asarray(said.index < start)
+    result: dict[str, np.ndarray] = {}
     for target, capacity in zip(TARGETS, CAPACITY, strict=True):
         truth = (rows[target] / rows[capacity]).to_numpy("float64")
         counts = lit if target == "solar_GW" else np.ones(len(rows), bool)
@@ -96,9 +97,8 @@ def band(
         size, after = size_of(model, Z, point), ~before
         grid = pd.date_range(start, said.index[-1], freq="h")
         at = grid.get_indexer(said.index[after])
-        dense = [
-            _dense(values[after], at, len(grid), fill) for values, fill in ((point, 0), (truth, np.nan), (size, 0.01))
-        ]
+        said_, came = _dense(point[after], at, len(grid), 0.0), _dense(truth[after], at, len(grid), np.nan)
+        sizes = _dense(size[after], at, len(grid), 0.01)
         teaches = _dense(counts[after].astype(float), at, len(grid), 0.0) > 0
         lag = int(delay / pd.Timedelta(hours=1))
         low, high = track(said_, came, sizes, quantiles, teaches, share, RATE[target], lag)
