@@ -1,4 +1,4 @@
-# Shortcuts for machines with make; README.md has the plain commands beside them.
+# Shortcuts for machines with make; README.md and docs/ have the plain commands beside them.
 # Both work on a machine that has only Python 3.11 to 3.13 and make; the environment is made once, in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -26,11 +26,11 @@ lint: .venv/test.done
 	$(call install,-r requirements.txt -r requirements-dev.txt)
 	touch $@
 
-# Pictures for the README, in docs/; `make run` must be up in another terminal, and a sweep of rf finished (chapter 4).
+# Pictures for README and chapters, in docs/; `make run` must be up in another terminal, and a sweep of rf finished (chapter 4).
 screenshots: export MLFLOW_TRACKING_URI ?= http://127.0.0.1:5000
 screenshots: .venv/test.done
-	$(BIN)/python dashboard/screenshots.py --out docs
-	$(BIN)/python dashboard/screenshots_mlflow.py --out docs
+	$(BIN)/python docs/screenshots.py --out docs
+	$(BIN)/python docs/screenshots_mlflow.py --out docs
 
 # Every notebook, executed copies in build/notebooks/; `make run` must be up in another terminal.
 notebooks: export MLFLOW_TRACKING_URI ?= http://127.0.0.1:5000

@@ -34,18 +34,18 @@ class Callbacks:
 
     def body(self, output: str, values: dict[str, Any]) -> str:
         """Return the request for the callback that sets `output`, with the values of its inputs and states."""
-        found = next(one for one in self.known if output in one["output"] and not one["clientside_function"])
-        names = found["output"].strip(".").split("...") if found["output"].startswith("..") else [found["output"]]
+        entry = next(one for one in self.known if output in one["output"] and not one["clientside_function"])
+        names = entry["output"].strip(".").split("...") if entry["output"].startswith("..") else [entry["output"]]
         outputs = [dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names]
 
         def filled(side: str) -> list[dict[str, Any]]:
-            return [one | {"value": values.get(f"{one['id']}.{one['property']}")} for one in found[side]]
+            return [one | {"value": values.get(f"{one['id']}.{one['property']}")} for one in entry[side]]
 
         inputs, state = filled("inputs"), filled("state")
         changed = [f"{inputs[0]['id']}.{inputs[0]['property']}"]
         plain = outputs if len(names) > 1 else outputs[0]
         return json.dumps(
-            {"output": found["output"], "outputs": plain, "inputs": inputs, "state": state, "changedPropIds": changed}
+            {"output": entry["output"], "outputs": plain, "inputs": inputs, "state": state, "changedPropIds": changed}
         )
 
 

@@ -192,13 +192,13 @@ def next_run(client: str, uri: str, home: Path, number: int, answer: Connection)
                     listed[info.path] = info.file_size
         target.mkdir()
         store.download_artifacts("", str(target))
-        found = judge(target)
-        sizes = {path: (target / path).stat().st_size for path in found}
+        versions = judge(target)
+        sizes = {path: (target / path).stat().st_size for path in versions}
         if sizes != listed:
             raise ValueError(f"listed and downloaded differ: {sorted(sizes.items() ^ listed.items())}")
-        if found[name] != number:
+        if versions[name] != number:
             raise ValueError("what was just uploaded is another")
-        answer.send((found, temporary_files(uri)))
+        answer.send((versions, temporary_files(uri)))
     except Exception as error:
         answer.send(f"{type(error).__name__}: {error}")
     finally:

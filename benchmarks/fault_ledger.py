@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 
 @dataclass
 class Count:
-    """What came of some faults; all zero but the first four is what a store promises."""
+    """The outcome of some faults; all zero but the first four is what a store promises."""
 
     faults: int = 0
     in_transfer: int = 0  # faults that struck while a client was transferring

@@ -42,7 +42,7 @@ class World:
     """A store on an empty folder, the client that uses it, and what is known to be acknowledged."""
 
     def __init__(self, kind: str, plain: bool, seed: str, home: Path, stack: ExitStack) -> None:
-        """Start the store, and whatever else the kind of fault needs."""
+        """Start the store, and what else the kind of fault needs."""
         self.kind, self.home, self.stack = kind, home, stack
         self.client, self.plain = "mlflow" if plain else KINDS[kind], plain
         self.checker = self.client if self.client == "mlflow" and plain else "dsgo"
@@ -167,12 +167,12 @@ class World:
         for _, state in self._lines("downloads"):
             self.count.files += 1
             self.count.torn += state == "torn"
-        found = self.next_run(number)
-        if isinstance(found, str):
+        result = self.next_run(number)
+        if isinstance(result, str):
             self.count.failed += 1
-            self.count.reasons.append(f"{self.kind}: {found}")
+            self.count.reasons.append(f"{self.kind}: {result}")
         else:
-            self.ledger.hold(*found)
+            self.ledger.hold(*result)
             self.ledger.note(f"next/run{number}", number)
 
     def _lines(self, name: str) -> list[list[str]]:
@@ -184,12 +184,12 @@ class World:
 
     def next_run(self, number: int) -> Any:
         """Return what the next client finds, or what went wrong."""
-        here, there = fork.Pipe()
-        runner = fork.Process(target=fault_clients.next_run, args=(self.checker, self.uri, self.home, number, there))
+        ours, theirs = fork.Pipe()
+        runner = fork.Process(target=fault_clients.next_run, args=(self.checker, self.uri, self.home, number, theirs))
         runner.start()
-        there.close()
+        theirs.close()
         try:
-            return here.recv() if here.poll(SECONDS) else f"the next run did not end within {SECONDS} s"
+            return ours.recv() if ours.poll(SECONDS) else f"the next run did not end within {SECONDS} s"
         except EOFError:
             return "the next run died"
         finally:

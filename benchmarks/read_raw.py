@@ -1,4 +1,4 @@
-"""Measure reading the full-size raw pair: dsgo.raw against pandas.read_csv of both files, whole.
+"""Measure reading the full-size raw pair: dsgo.data.opsd against pandas.read_csv of both files, whole.
 
     python ../shared/data/make_raw.py /tmp/full --full
     python benchmarks/read_raw.py /tmp/full
@@ -38,15 +38,15 @@ def main() -> None:
     """Measure and print the table."""
     folder = sys.argv[1]
     size = sum(path.stat().st_size for path in Path(folder).glob("*.csv")) / 1e6
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in READING}
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in READING}
     for _ in range(3):
         for name, reading in READING.items():
             command = [sys.executable, "-c", CODE.replace("{reading}", reading), folder]
             seconds, megabytes = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-            found[name].append((float(seconds), float(megabytes)))
+            measured[name].append((float(seconds), float(megabytes)))
     print(f"| {size:,.0f} MB of CSV | seconds | peak memory, MB |\n| --- | --- | --- |")
     medians = []
-    for name, runs in found.items():
+    for name, runs in measured.items():
         seconds, megabytes = (statistics.median(column) for column in zip(*runs, strict=True))
         medians.append((seconds, megabytes))
         print(f"| {name} | {seconds:.2f} | {megabytes:,.0f} |")

@@ -69,18 +69,18 @@ def download(store: ArtifactRepository, local: Path, path: str) -> float:
     """Download a folder, and see that all is there; what is local is as large."""
     with tempfile.TemporaryDirectory(dir=local.parent) as target:
         seconds = measure(lambda: store.download_artifacts(path, target))
-        found, wanted = (
+        got, wanted = (
             {each.name: each.stat().st_size for each in each.iterdir()} for each in (Path(target, path), local)
         )
-    assert found == wanted, path
+    assert got == wanted, path
     return seconds
 
 
 def list_folder(store: ArtifactRepository, local: Path, path: str) -> float:
     """List a folder of 1,000 files, whose sizes are 0 to 999."""
-    found = list[FileInfo]()  # through the tracking server an empty file has no size
-    seconds = measure(lambda: found.extend(store.list_artifacts(path)))
-    assert sorted(each.file_size or 0 for each in found) == list(range(1000))
+    files = list[FileInfo]()  # through the tracking server an empty file has no size
+    seconds = measure(lambda: files.extend(store.list_artifacts(path)))
+    assert sorted(each.file_size or 0 for each in files) == list(range(1000))
     return seconds
 
 

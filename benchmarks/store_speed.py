@@ -140,11 +140,11 @@ def turns(rounds: int) -> list[tuple[tuple[str, str], str]]:
     return [(job, client) for order in orders for job in JOBS for client in order]
 
 
-def table(place: str, found: Seconds, megabytes: int) -> list[str]:
+def table(place: str, measured: Seconds, megabytes: int) -> list[str]:
     """Return the lines of one place, in Markdown."""
     lines = []
     for job, about in JOBS.items():
-        ours, mlflows, tls, proxied = (statistics.median(found[job, client]) for client in CLIENTS)
+        ours, mlflows, tls, proxied = (statistics.median(measured[job, client]) for client in CLIENTS)
         lines.append(
             f"| {place}, {about.format(megabytes)} | {ours:.2f} | {mlflows:.2f} | **{mlflows / ours:.1f}** "
             f"| {tls:.2f} | {proxied:.2f} | {proxied / ours:.1f} |"
@@ -152,12 +152,12 @@ def table(place: str, found: Seconds, megabytes: int) -> list[str]:
     return lines
 
 
-def missed(place: str, found: Seconds) -> list[str]:
+def missed(place: str, measured: Seconds) -> list[str]:
     """Return a line for each goal that was missed."""
     lines = []
     for job, about in JOBS.items():
         goal = GOAL_SMALL if place != "loopback" and job[1] == "small" else GOAL
-        ratio = statistics.median(found[job, "mlflow"]) / statistics.median(found[job, "dsgo"])
+        ratio = statistics.median(measured[job, "mlflow"]) / statistics.median(measured[job, "dsgo"])
         if ratio < goal:
             lines.append(f"missed: {place}, {about.format('')}: {ratio:.2f} times as fast, the goal is {goal}")
     return lines
@@ -187,14 +187,14 @@ def main(rounds: int, megabytes: int, folder: str | None, only_print: bool) -> N
                     (local / name / f"file{each:03}").write_bytes(os.urandom(size))
             place = Place(stack, home, local, is_far)
             label = f"{place.round_trip * 1000:.0f} ms" if is_far else "loopback"
-            found: Seconds = defaultdict(list)
+            measured: Seconds = defaultdict(list)
             steps = track(turns(rounds), label, console=console, disable=not console.is_terminal)
             for job, client in steps:
-                times = found[job, client]
+                times = measured[job, client]
                 if sum(times) < ENOUGH:
                     times.append(place.measure(client, job))
-            lines += table(label, found, megabytes)
-            notes += missed(label, found)
+            lines += table(label, measured, megabytes)
+            notes += missed(label, measured)
     click.echo("\n".join([*lines, "", *notes]))
     if not only_print:
         write_section("store speed", "\n".join(lines))

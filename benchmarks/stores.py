@@ -42,7 +42,7 @@ STORES = {"tracking server": "mlflow server", "artifact store": "ftpserver.py"} 
 
 
 class Client:
-    """Makes calls until they are acknowledged; keeps their seconds and what went amiss."""
+    """Makes calls until they are acknowledged; keeps their seconds and their failures."""
 
     def __init__(self) -> None:
         """Begin with no call made."""
@@ -180,16 +180,16 @@ def measure(folder: Path, clients: int, runs: int, metrics: int, direct: bool) -
 
 def look(results: list[dict[str, Any]], experiment: str, metrics: int, home: Path) -> dict[str, Any]:
     """Ask for everything acknowledged, read every file of the store, and count."""
-    client, found = mlflow.MlflowClient(), Counter[str]()
+    client, seen = mlflow.MlflowClient(), Counter[str]()
     acknowledged = {run_id: run for result in results for run_id, run in result["runs"].items()}
     for run_id, run in acknowledged.items():
-        there = client.get_run(run_id)
-        found["runs"] += there.info.status == "FINISHED" and there.info.experiment_id == experiment
+        logged = client.get_run(run_id)
+        seen["runs"] += logged.info.status == "FINISHED" and logged.info.experiment_id == experiment
         for metric in range(metrics):
-            found["metrics"] += there.data.metrics.get(f"metric{metric}") == run["index"] + metric / 100
+            seen["metrics"] += logged.data.metrics.get(f"metric{metric}") == run["index"] + metric / 100
         path = f"small/{run['artifact']}"
         if [file.path for file in client.list_artifacts(run_id, "small")] == [path]:
-            found["artifacts"] += Path(client.download_artifacts(run_id, path)).read_bytes() == content(run["artifact"])
+            seen["artifacts"] += Path(client.download_artifacts(run_id, path)).read_bytes() == content(run["artifact"])
     stored = [path for path in (home / "store").rglob("*") if path.is_file()]
     left = [path for path in stored if path.name.startswith(IN_FLIGHT)]
     seconds = [value for result in results for value in result["seconds"]]
@@ -199,7 +199,7 @@ def look(results: list[dict[str, Any]], experiment: str, metrics: int, home: Pat
             "metrics": len(acknowledged) * metrics,
             "artifacts": len(acknowledged),
         },
-        "found": dict(found),
+        "found": dict(seen),
         "torn": sum(path.read_bytes() != content(path.name) for path in set(stored) - set(left)),
         "left": len(left),
         "calls": len(seconds),

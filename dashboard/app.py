@@ -17,14 +17,18 @@ from dash import Dash
 import live
 from downloads import add_downloads
 from dsgo.base.errors import UserError
+from dsgo.base.network import LOOPBACK
 from dsgo.base.processes import interruptible
+from dsgo.runs.server import tracking_uri
+from guard import add_guard, host_of
 
 HERE = Path(__file__).resolve().parent
 THREADS = 8
+EVERYWHERE = ("0.0.0.0", "::", "*", "")
 
 
-def create_app() -> Dash:
-    """Return the app with its pages; `live.start` begins to fill it."""
+def create_app(hosts: list[str]) -> Dash:
+    """Return the app with its pages, which answers on loopback and `hosts`; `live.start` begins to fill it."""
     from pages import explore, models, overview, what_if, years
     from shell import shell
 
@@ -44,19 +48,27 @@ def create_app() -> Dash:
         title = f"{name} · Sun & wind"
         dash.register_page(name, path=page.PATH, name=name, title=title, layout=page.layout, order=order)
     app.layout = shell
+    add_guard(app.server, hosts)
     add_downloads(app.server)
     return app
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--host", default="127.0.0.1", help="Address to listen on; any other lets others in.")
+@click.option("--host", default=LOOPBACK, help="Address to listen on; any other lets others in.")
+@click.option("--allowed-hosts", default="", help="Names under which others reach it, with commas between them.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8050)
 @click.option("--experiment", default="predicting_wind_solar", help="The experiment whose runs are shown.")
 @click.option("--debug", is_flag=True, help="Dash's own server, with its tools.")
-def main(host: str, port: int, experiment: str, debug: bool) -> None:
+def main(host: str, allowed_hosts: str, port: int, experiment: str, debug: bool) -> None:
     """Show the dashboard until Ctrl-C."""
     logging.basicConfig(format="%(name)s: %(message)s")
-    app = create_app()
+    names = [name.strip() for name in allowed_hosts.split(",") if name.strip()]
+    if wrong := [name for name in names if not host_of(name)]:
+        raise UserError(f"--allowed-hosts: {wrong[0]!r} is no name: write NAME or NAME:PORT, without http://")
+    if host in EVERYWHERE and not names:
+        raise UserError(f"--host {host} lets others in: say under which names, with --allowed-hosts NAME,NAME")
+    tracking_uri()  # missing or mistyped: said at once. Its server need not be up yet
+    app = create_app(names if host in EVERYWHERE else [*names, f"[{host}]" if ":" in host else host])
     with tempfile.TemporaryDirectory(prefix="dsgo-dashboard-") as folder, interruptible():
         try:
             server = None if debug else waitress.create_server(app.server, host=host, port=port, threads=THREADS)

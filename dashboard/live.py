@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
@@ -28,7 +27,7 @@ from dsgo.data.schema import COLUMNS, TARGETS
 from dsgo.models import fits, registry
 from dsgo.models.loading import load_model
 from dsgo.models.rows import model_input
-from dsgo.runs.server import require_server
+from dsgo.runs.server import find_experiment, require_server, require_tracking
 from series import Array, Grid, Power
 
 POLL_SECONDS = 3.0
@@ -74,7 +73,8 @@ class Snapshot:
     problem: str = "connecting"  # with the tracking server; empty: none
     asked: datetime | None = None  # when it last answered
     data: Data | None = None
-    production: ModelVersion | None = None
+    state: registry.State | None = None  # of Production
+    production: ModelVersion | None = None  # the one version there
     served: str = ""  # key of the Production model whose predictions are there
     versions: tuple[ModelVersion, ...] = ()
     history: tuple[registry.Entry, ...] = ()
@@ -165,12 +165,11 @@ class Follower(threading.Thread):
             return made
 
     def _poll(self, turn: int) -> None:
-        if (uri := mlflow.get_tracking_uri()).startswith("http"):
-            require_server.cache_clear()  # it asks once a process; here it must ask every time
-            require_server(uri)
-        versions, history = tuple(registry.versions()), tuple(registry.history())
-        production = registry.production()
-        self._publish(production=production, versions=versions, history=history)
+        require_server.cache_clear()  # it asks once a process; here it must ask every time
+        require_tracking()
+        state = registry.look()  # it keeps what it sees: each move in MLflow's UI enters the history
+        production = state.version
+        self._publish(state=state, production=production, versions=state.known, history=state.history)
         if turn % RUNS_EVERY == 0 or not self.snapshot.ready:
             self._publish(runs=self._runs())
         data = self._newest_data()
@@ -185,7 +184,7 @@ class Follower(threading.Thread):
 
     def _runs(self) -> tuple[Run, ...]:
         client = MlflowClient()
-        if (experiment := client.get_experiment_by_name(self.experiment)) is None:
+        if (experiment := find_experiment(self.experiment)) is None:
             return ()
         runs: list[Run] = []
         token = None
@@ -264,6 +263,7 @@ def _shown(snapshot: Snapshot) -> tuple:
         snapshot.served,
         versions,
         snapshot.history,
+        snapshot.state and snapshot.state.said,
         runs,
         len(snapshot.curves),
     )

@@ -119,7 +119,7 @@ def run_name(run: Run) -> str:
 def model_label(snapshot: Snapshot, choice: str) -> str:
     """Return a chosen model's short name."""
     if choice == "production":
-        return f"Version {snapshot.served.rpartition('/')[2]}"
+        return f"Version {snapshot.served.rpartition('/')[2]}" if snapshot.served else "The Production model"
     run = snapshot.run(choice)
     return run_name(run) if run else f"Version {choice}"
 
@@ -140,6 +140,13 @@ def run_path(run: Run) -> str:
     return f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
 
 
+def not_made(snapshot: Snapshot) -> str:
+    """Return why there are no predictions of the Production model to draw."""
+    if snapshot.state and snapshot.state.version is None:
+        return snapshot.state.title
+    return "The predictions are being made"
+
+
 def note(text: Children) -> dmc.Text:
     """Return a small line."""
     return dmc.Text(text, size="sm", c="dimmed")
@@ -148,7 +155,11 @@ def note(text: Children) -> dmc.Text:
 def waiting(snapshot: Snapshot) -> dmc.Paper:
     """Return what stands in a page's place until there is a dataset and a Production model: what to run."""
     if snapshot.production and snapshot.data:
-        said, commands = "The Production model is being loaded; this page comes by itself.", []
+        said, commands = "The Production model is being loaded; this page comes by itself.", list[str]()
+    elif snapshot.state and snapshot.state.to_do and snapshot.data:
+        said, commands = f"{snapshot.state.said}. This page comes by itself then.", []
+    elif snapshot.problem not in ("", "connecting") and not snapshot.asked:
+        said, commands = f"{snapshot.problem}. This page comes by itself then.", []
     elif snapshot.problem and not snapshot.asked:
         said = "No tracking server has answered yet. Start the stores, then this page comes by itself:"
         commands = ["dsgo up"]

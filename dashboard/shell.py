@@ -112,6 +112,9 @@ def banner(snapshot: live.Snapshot) -> list:
                 mb="md",
             )
         ]
+    if snapshot.state and snapshot.state.to_do:
+        title, said = snapshot.state.title, snapshot.state.said
+        return [dmc.Alert(dmc.Text(said, size="sm"), title=title, color="red", id="production-alarm", mb="md")]
     if snapshot.production and snapshot.served and not snapshot.served.endswith(f"/{snapshot.production.version}"):
         text = f"Version {snapshot.production.version} has reached Production. Its predictions are being made."
         return [dmc.Alert(text, color="blue", id="arriving", mb="md")]

@@ -122,7 +122,7 @@ def history_table(snapshot: Snapshot) -> html.Div:
     ]
     rows = [
         {
-            "version": f"Version {entry.version}",
+            "version": f"Version {entry.version}" if entry.version else "none",
             "since": f"{entry.since:%Y-%m-%d %H:%M}",
             "until": f"{entry.until:%Y-%m-%d %H:%M}" if entry.until else "now",
             "how": entry.how,

@@ -86,8 +86,8 @@ def demo(once: bool, home: Path | None, ftp_port: int, mlflow_port: int, dashboa
 def backup(folder: Path, home: Path | None) -> None:
     """Copy runs, registry and artifacts into the new FOLDER, while the stores run or not.
 
-    Whatever a store had acknowledged before is in it; users and passwords are not. A backup that is broken off, in
-    whatever way, leaves no FOLDER.
+    Everything that a store acknowledged before is in it; users and passwords are not. A backup that does not end
+    leaves no FOLDER.
     """
     from dsgo.base.processes import interruptible
     from dsgo.stores.backup import back_up, summary
@@ -128,8 +128,13 @@ def promote(version: str, why: str) -> None:
     from dsgo.models import registry
 
     with one_line():
-        registry.promote(version, why or f"dsgo promote {version}", "by hand")
-    click.echo(f"version {version} of {registry.MODEL} is in Production")
+        if registry.promote(version, why or f"dsgo promote {version}", "by hand"):
+            unchecked = "" if registry.files_in_reach(version) else "; its files were not checked: no server to ask"
+            click.echo(f"version {version} of {registry.MODEL} is in Production{unchecked}")
+            return
+        said = registry.look().said
+    kept = f"; the reason {why!r} is not kept" if why else ""
+    click.echo(f"nothing to do: {said} already{kept}")
 
 
 @main.command()
@@ -142,16 +147,21 @@ def history() -> None:
     from dsgo.models import registry
 
     with one_line():
-        entries = registry.history()
+        state = registry.look()
     console = Console()
     if not console.is_terminal:
         console.width = 160  # a log has no width of its own
     table = Table("version", "since (UTC)", "until (UTC)", "how", "why", box=None)
-    for entry in entries:
+    for entry in state.history:
         until = f"{entry.until:%Y-%m-%d %H:%M:%S}" if entry.until else "now"
-        cells = [entry.version, f"{entry.since:%Y-%m-%d %H:%M:%S}", until, entry.how, entry.why]
+        cells = [entry.version or "none", f"{entry.since:%Y-%m-%d %H:%M:%S}", until, entry.how, entry.why]
         table.add_row(*map(Text, cells))
-    console.print(table if entries else f"no version of {registry.MODEL} was in Production yet", highlight=False)
+    if state.history:
+        console.print(table)
+    if any(entry.how == "unrecorded" for entry in state.history):
+        click.echo("unrecorded: seen afterwards. What came and went between two looks is not known.")
+    if state.to_do:
+        click.echo(state.said)
 
 
 @main.command()
@@ -165,7 +175,7 @@ def score(source: Path, target: Path, model: str | None) -> None:
     """
     from dsgo.models.score import score
 
-    with one_line():
+    with one_line(tracking=model is None or model.startswith(("models:/", "runs:/"))):
         rows = score(source, target, model)
     click.echo(f"{target}: {rows:,} rows")
 
@@ -197,12 +207,16 @@ def why(step: str, params: tuple[str, ...], experiment_name: str) -> None:
 
 
 @contextmanager
-def one_line() -> Iterator[None]:
-    """Turn what the stores answer amiss into one line, exit code 2; show no bar for each small download."""
+def one_line(tracking: bool = True) -> Iterator[None]:
+    """Turn an error of the stores into one line, exit code 2; show no bar for each small download."""
     from mlflow.exceptions import MlflowException
+
+    from dsgo.runs.server import require_tracking
 
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
+        if tracking:
+            require_tracking()
         yield
     except MlflowException as error:
         raise UserError(f"the stores refused or did not answer: {reason(error)}") from error

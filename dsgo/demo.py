@@ -18,7 +18,7 @@ from rich.table import Table
 from dsgo.base import tags
 from dsgo.base.network import LOOPBACK
 from dsgo.base.places import ROOT
-from dsgo.base.processes import APART, kill_tree
+from dsgo.base.processes import APART, ending_with_parent, kill_tree
 from dsgo.pipeline import TRAINERS
 from dsgo.stores.running import StoreError, Stores
 
@@ -35,6 +35,7 @@ def run_demo(stores: Stores, console: Console) -> None:
     # The entry points say `python`: that has to be this environment's, activated or not.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"  # for one file
+    os.environ["DSGO_PARENT"] = str(os.getpid())  # the workflow ends when this process does (dsgo.runs.step)
     try:
         done = mlflow.projects.run(str(ROOT), experiment_name=EXPERIMENT, env_manager="local")
     except ExecutionException as error:
@@ -66,14 +67,14 @@ def comparison(runs: list[Run], tracking_uri: str) -> Table:
 
 @contextmanager
 def running_dashboard(stores: Stores, port: int) -> Iterator[str]:
-    """Start the dashboard as a child process, give its address once it answers, and end it whatever happens.
+    """Start the dashboard as a child process, give its address once it answers, and always end it.
 
     Raises StoreError with its last log lines if it does not come up.
     """
     address, log = f"http://{LOOPBACK}:{port}", stores.log("dashboard")
     with log.open("wb") as file:
         child = subprocess.Popen(
-            [sys.executable, str(ROOT / "dashboard" / "app.py"), "--port", str(port)],
+            ending_with_parent(str(ROOT / "dashboard" / "app.py"), "--port", str(port)),
             stdout=file,
             stderr=file,
             **APART,

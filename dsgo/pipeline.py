@@ -16,6 +16,7 @@ from dsgo.base.places import ROOT
 from dsgo.data.opsd import find_pair
 from dsgo.models import registry
 from dsgo.runs import options
+from dsgo.runs.server import find_experiment
 from dsgo.runs.step import run_step, start_run
 from dsgo.workflow import keys
 from dsgo.workflow.plan import Planned, Step, choose, own_parameters, plan
@@ -31,8 +32,9 @@ GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin":
 
 
 def nothing_to_report_on() -> str:
-    """Return why there is nothing to report on: no version is in Production; empty where one is."""
-    return "" if registry.production() else f"no version of {registry.MODEL} is in Production"
+    """Return why there is nothing to report on, with what to do; empty where one version is in Production."""
+    state = registry.look()
+    return "" if state.version else state.said
 
 
 def in_production() -> dict[str, str]:
@@ -106,15 +108,20 @@ def main(
     **parameters: str | float,
 ) -> None:
     """Plan, then run what has to be run."""
-    from dsgo.workflow.driver import drive  # imports Dask: not for `dsgo why`
+    from dsgo.workflow.driver import WorkflowError, drive  # imports Dask: not for `dsgo why`
     from dsgo.workflow.engine import Setting
 
     with start_run("workflow") as parent, tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
+        registry.production()  # several there: said before hours of training, not after
         source, values = Source.of(project or str(ROOT)), {name: str(parameters[name]) for name in VALUES}
         planned = plan_steps(values, own_parameters(own), source.checkout(Path(folder)), env_manager)
         ids = (parent.info.experiment_id, parent.info.run_id)
         setting = Setting(source, env_manager, mlflow.get_tracking_uri(), *ids, retries + 1, timeout)
         drive(setting, scheduler, planned, values, use_cache)
+        if values["to"] == "Production" and not (state := registry.look()).version:
+            gate = mlflow.get_run(parent.info.run_id).data.tags[tags.RUN + "promote"]
+            concluded = mlflow.get_run(gate).data.tags.get(tags.CONCLUSION, "it says nothing")
+            raise WorkflowError(f"nothing went to Production. {state.said}. The gate: {concluded}")
 
 
 def why(step: str, params: tuple[str, ...], experiment_name: str) -> list[str]:
@@ -130,7 +137,7 @@ def why(step: str, params: tuple[str, ...], experiment_name: str) -> list[str]:
     item = next((item for item in planned if item.step.name == step), None)
     if item is None:
         raise UserError(f"there is no step {step!r}; there are {', '.join(item.step.name for item in planned)}")
-    experiment = mlflow.get_experiment_by_name(experiment_name)
+    experiment = find_experiment(experiment_name)
     found = keys.changes(experiment.experiment_id, step, item.now().parts) if experiment else None
     if found is None:
         return [f"{step} has no finished run in {experiment_name}"]

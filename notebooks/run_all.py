@@ -11,12 +11,12 @@ from pathlib import Path
 import click
 import nbformat
 
-from dsgo.base.errors import UserError
 from dsgo.base.notebook import execute
-from dsgo.base.places import ROOT
 from dsgo.base.processes import interruptible
 from dsgo.models import registry
 from dsgo.runs.server import require_tracking
+
+ROOT = Path(__file__).resolve().parents[1]  # the notebooks beside this file, also in a copy of the repository
 
 NOTEBOOKS = [
     "1_starting_point/make_processed_data.ipynb",
@@ -37,8 +37,7 @@ NOTEBOOKS = [
 def main(out: Path) -> None:
     """Execute each, one after the other; the first that fails ends it."""
     require_tracking()
-    if registry.production() is None:
-        raise UserError("no model is in Production there: run the workflow first, `dsgo demo` or `mlflow run .`")
+    registry.require_production()
     with interruptible(), tempfile.TemporaryDirectory(prefix="dsgo-") as scratch:
         for name in NOTEBOOKS:
             click.echo(f"{name:45}", nl=False)

@@ -34,7 +34,7 @@ WAIT = 3600  # seconds for another process that is downloading the same file
 def fetch_opsd(time_series_url: str = TIME_SERIES_URL, weather_url: str = WEATHER_URL) -> RawPair:
     """Return the pair in the user's cache (`pooch.os_cache("dsgo")`), downloaded if it is not there.
 
-    Raises UserError where a download fails; what came of it is kept, and the next call goes on from there.
+    Raises UserError where a download fails; the part that arrived is kept, and the next call goes on from there.
     """
     power = fetch(time_series_url, TIME_SERIES_SHA256, POWER_NAME)
     return RawPair(power, fetch(weather_url, WEATHER_SHA256, WEATHER_NAME))

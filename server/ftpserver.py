@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from OpenSSL import SSL
-from pyftpdlib.servers import FTPServer
 from store_check import check
 from store_files import StoreFiles, remove_leftovers
+from store_guard import GuardedServer
 from store_sessions import SecureSession, StoreSession
 from store_tls import TlsError, context, self_signed
 from store_transfers import SecureTransfer
@@ -198,11 +198,11 @@ def serve(args: argparse.Namespace) -> None:
     StoreFiles.min_free = args.min_free
     session.authorizer = users
     session.passive_ports = args.passive_ports
-    FTPServer.max_cons, FTPServer.max_cons_per_ip = connections(), CONNECTIONS_PER_ADDRESS
+    GuardedServer.max_cons, GuardedServer.max_cons_per_ip = connections(), CONNECTIONS_PER_ADDRESS
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, end)
     try:
-        server = FTPServer((args.host, args.port), session)
+        server = GuardedServer((args.host, args.port), session)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         fail(f"cannot listen on {args.host}:{args.port} ({reason}): end what uses it or choose another --port")

@@ -1,16 +1,19 @@
 """What holds for every session with the artifact store before it comes to files: who comes in, and what a command is.
 
-pyftpdlib serves all sessions in one thread, so each must end in order, whatever its client sends or leaves unread.
+pyftpdlib serves all sessions in one thread, so each must end in order, for all that its client sends or leaves unread.
 """
 
 import sys
+import time
 import unicodedata
+from collections import Counter
 from typing import Any
 
 from OpenSSL import SSL
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.ioloop import AsyncChat
-from store_users import Throttle
+from pyftpdlib.servers import FTPServer
+from store_users import Throttle, network
 
 LOGIN_SECONDS = 20  # from the connection to the end of the login
 IDLE_SECONDS = 300  # between two commands
@@ -36,6 +39,7 @@ class GuardedSession(EndsInOrder, FTPHandler):
     timeout = IDLE_SECONDS
     throttle = Throttle()
 
+    began = 0.0  # monotonic seconds: when the connection was taken
     _answering = False
     _length = 0  # bytes of the command that is arriving
     _login_timer: Any = None
@@ -44,6 +48,7 @@ class GuardedSession(EndsInOrder, FTPHandler):
 
     def on_connect(self) -> None:
         """Give the client a while to log in."""
+        self.began = time.monotonic()
         self._login_timer = self.ioloop.call_later(LOGIN_SECONDS, self._end_stranger, _errback=self.handle_error)
 
     def _end_stranger(self) -> None:
@@ -84,7 +89,7 @@ class GuardedSession(EndsInOrder, FTPHandler):
     def close(self) -> None:
         """End the session; commands that were sent ahead are not heard.
 
-        Not in the midst of an answer: the command or transfer that gives it goes on as if the session were there.
+        Not during an answer: the command or transfer that gives it goes on as if the session were there.
         """
         self.ac_in_buffer = b""
         if self._answering:
@@ -145,3 +150,24 @@ class GuardedSession(EndsInOrder, FTPHandler):
             self.respond("501 Commands and names are UTF-8 without control characters.")
         else:
             super().pre_process_command(line, cmd, arg)
+
+
+class GuardedServer(FTPServer):
+    """A server in which strangers, connected and not logged in, keep nobody out."""
+
+    def handle_accepted(self, sock: Any, addr: Any) -> None:
+        """Take a connection; where the server is full, a stranger's makes room for it."""
+        is_one_too_many = self.ip_map.count(addr[0]) >= self.max_cons_per_ip  # of its address: it will be refused
+        if len(self.ioloop.socket_map) >= self.max_cons and not is_one_too_many:
+            self._end_a_stranger()
+        super().handle_accepted(sock, addr)
+
+    def _end_a_stranger(self) -> None:
+        """End the oldest stranger's session of the host that has the most of them: it is the least likely to log in."""
+        sessions = [each for each in self.ioloop.socket_map.values() if isinstance(each, GuardedSession)]
+        strangers = [each for each in sessions if each.began and not each.authenticated]
+        if strangers:
+            hosts = Counter(network(each.remote_ip) for each in strangers)
+            ended = max(strangers, key=lambda each: (hosts[network(each.remote_ip)], -each.began))
+            ended.log("Too many connections: ended this one, which has not logged in.")
+            ended.close()

@@ -105,7 +105,7 @@ class StoreSession(GuardedSession):
         return renamed
 
     def push_dtp_data(self, data: Any, isproducer: bool = False, file: Any = None, cmd: str | None = None) -> None:
-        """Send a file byte for byte, whatever TYPE says."""
+        """Send a file byte for byte, for any TYPE."""
         super().push_dtp_data(type(data)(file, "i") if file else data, isproducer, file, cmd)
 
     def respond(self, resp: str, logfun: Any = logger.debug) -> None:

@@ -1,7 +1,7 @@
 """The data connections of the artifact store: pyftpdlib's, held to what a store has to promise.
 
 pyftpdlib takes a data connection that closes for the end of the file. Here an upload counts as whole only if the data
-connection ended in order and the session (store_sessions.py) finds nothing amiss.
+connection ended in order and the session (store_sessions.py) finds no fault.
 """
 
 import sys
@@ -34,7 +34,7 @@ class StoreActive(ActiveDTP):
     """A data connection to the client (PORT, EPRT)."""
 
     def handle_connect(self) -> None:
-        """Hand the connection over for good: a later `close` would hit whoever has got its file number since."""
+        """Hand the connection over for good: a later `close` would hit the next owner of its file number."""
         super().handle_connect()
         self._closed = True
 
@@ -48,7 +48,7 @@ class StoreTransfer(EndsInOrder, DTPHandler):
     refusal = ""  # the answer to an upload that is not kept, in place of "226 Transfer complete."
 
     def enable_receiving(self, type: str, cmd: str) -> None:
-        """Receive byte for byte, whatever TYPE says: ASCII mode would change files, and lose a last CR."""
+        """Receive byte for byte, for any TYPE: ASCII mode would change files, and lose a last CR."""
         super().enable_receiving("i", cmd)
 
     def handle_read_event(self) -> None:

@@ -124,8 +124,18 @@ class Users(DummyAuthorizer):
         return "Goodbye."
 
 
+def network(address: str) -> str:
+    """Return what one host has: the address, of IPv6 its /64.
+
+    >>> network("192.0.2.1"), network("2001:db8::1")
+    ('192.0.2.1', '2001:db8::/64')
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 and not ip.ipv4_mapped else address
+
+
 class Throttle:
-    """Counts wrong passwords by address (IPv6: by /64, which one host has)."""
+    """Counts wrong passwords by host."""
 
     def __init__(self) -> None:
         """Start with none."""
@@ -133,7 +143,7 @@ class Throttle:
 
     def failed(self, address: str) -> None:
         """Note a wrong password."""
-        self._failures.setdefault(self._key(address), []).append(time.monotonic())
+        self._failures.setdefault(network(address), []).append(time.monotonic())
 
     def wait(self, address: str) -> int:
         """Return the seconds that this address has to wait before its next try; 0: none."""
@@ -143,10 +153,5 @@ class Throttle:
             for key, times in self._failures.items()
             if (recent := [then for then in times if now - then < SECONDS])
         }
-        times = self._failures.get(self._key(address), [])
+        times = self._failures.get(network(address), [])
         return int(times[-FAILURES] + SECONDS - now) + 1 if len(times) >= FAILURES else 0
-
-    @staticmethod
-    def _key(address: str) -> str:
-        ip = ipaddress.ip_address(address)
-        return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 and not ip.ipv4_mapped else address

@@ -97,7 +97,9 @@ def simulated(hours):
 def mlflow_run(stores):
     """A function that runs `mlflow run PROJECT -P name=value ...` on the running stores, as a user types it."""
 
-    def run(project, entry="main", experiment="test", env_manager="local", tracking_uri=stores.tracking_uri, **params):
+    def run(
+        project, /, entry="main", experiment="test", env_manager="local", tracking_uri=stores.tracking_uri, **params
+    ):
         command = [sys.executable, "-m", "mlflow", "run", str(project), "-e", entry, "--experiment-name", experiment]
         command += ["--env-manager", env_manager]
         for name, value in params.items():
@@ -114,7 +116,6 @@ def mlflow_run(stores):
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """A headless browser (Selenium), its downloads in `browser.downloads`; the test is skipped where there is none."""
-    sys.path.append(str(ROOT / "dashboard"))
     from browser import browser as open_browser
     from browser import find_browser
 

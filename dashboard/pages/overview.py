@@ -58,7 +58,7 @@ def show(_: Any) -> tuple:
     snapshot = live.now()
     made = live.predictions(snapshot, snapshot.served) if snapshot.ready else None
     if not snapshot.data or not made:
-        return None, charts.nothing("The predictions are being made"), []
+        return None, charts.nothing(parts.not_made(snapshot)), []
     data = snapshot.data
     day = (data.grid.end - pd.Timedelta("24h"), data.grid.end)
     monday = (data.grid.end - pd.Timedelta("1h")).normalize()

@@ -68,7 +68,8 @@ def show(view: dict[str, str] | None, a: str, b: str, tab: str, _: Any) -> tuple
         made = live.predictions(snapshot, key) if key else None
         if made is None or made.problem:
             problem = f"cannot be used: {made.problem}" if made else "is being loaded and appears by itself"
-            notes.append(f"{name} {problem}. " if key else f"{name} is not there any more. ")
+            gone = parts.not_made(snapshot) if choice == "production" else f"{name} is not there any more"
+            notes.append(f"{name} {problem}. " if key else f"{gone}. ")
             continue
         drawn[name] = made.power
         for target in TARGETS:

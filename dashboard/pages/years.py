@@ -89,7 +89,7 @@ def show(source: str, chosen: list[str], _: Any, window: dict[str, str]) -> tupl
     snapshot = live.now()
     made = live.predictions(snapshot, snapshot.served) if snapshot.ready else None
     if not snapshot.data or not made:
-        return charts.nothing("The predictions are being made"), None
+        return charts.nothing(parts.not_made(snapshot)), None
     found = weeks(snapshot.data, made if source == "predicted" else None)
     years = sorted(int(year) for year in chosen)
     figure = charts.years({target: found[target][0] for target in TARGETS}, years, (window["from"], window["to"]))

@@ -29,7 +29,7 @@ class NotebookError(click.ClickException):
 
 
 class _ThisPython(AsyncKernelManager):
-    """A kernel of the Python that runs now, whatever kernels a user has installed under the same name."""
+    """A kernel of the Python that runs now, even if the user has installed another kernel under the same name."""
 
     @default("transport_encryption")
     def _encrypt(self) -> str:

@@ -1,4 +1,4 @@
-"""The contract of the dataset (design.md's table), as a pandera schema; all violations are listed, not the first."""
+"""The contract of the dataset (columns: schema.py) as a pandera schema; all violations are listed, not the first."""
 
 from collections.abc import Callable
 from typing import Any

@@ -21,7 +21,7 @@ ARTIFACT = "dataset/dataset.parquet"  # of a process_data run
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset in memory: the frame of design.md's table, where it came from, and the run that made it, if one did."""
+    """A dataset in memory: the frame (columns: schema.py), where it came from, and the run that made it, if one did."""
 
     frame: pd.DataFrame
     uri: str
@@ -82,11 +82,11 @@ def fetch_dataset(data: str) -> Iterator[Path]:
             path = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
         except (MlflowException, OSError) as error:
             what = f"run {run_id} has no dataset" if run_id else f"nothing can be downloaded from {uri}"
-            raise UserError(f"data={data}: {what}: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{what}: {str(error).splitlines()[0]}") from error
         if path.is_dir():
             path /= Path(ARTIFACT).name
         if not path.is_file():
-            raise UserError(f"data={data}: {uri} holds no {path.name}")
+            raise UserError(f"{uri} holds no {path.name}")
         yield path
 
 
@@ -120,8 +120,8 @@ def load_dataset(data: str) -> Dataset:
     """Return the dataset that `data` names; UserError where it breaks the contract."""
     from dsgo.data.contract import violations
 
-    uri, run_id = locate(data)
-    with fetch_dataset(data) as path:
+    uri, run_id = locate(data)  # once: a run that finishes meanwhile is the newest, too
+    with fetch_dataset(uri) as path:
         frame = read_dataset(path)
     if found := violations(frame):
         raise UserError(

@@ -16,7 +16,7 @@ SET_ASIDE = ["not a number", "negative", "above capacity"]  # kinds of dirt that
 def clean(
     power: pd.DataFrame, weather: pd.DataFrame, capacity: pd.DataFrame, hours: pd.DatetimeIndex
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Join the raw parts into design.md's table; return (dataset, dirt).
+    """Join the raw parts into a frame with the columns of schema.py; return (dataset, dirt).
 
     `power` and `weather` are as `dsgo.data.opsd.read_raw` gives them, `capacity` is in GW. Of a doubled hour the first
     row is kept; an hour without power or weather stays missing; a row with an impossible value is set aside. The dirt

@@ -25,7 +25,7 @@ COUNTRY = "DE"
 SEED = 24  # the best of 24 tried: between them the mean year of wind power correlates 0.91 to 0.99 with the real one
 START, END = "2013-01-01 00:00", "2016-12-31 23:00"
 
-# (first, last) hour without power. The real table, joined of both files, lacks these hours; power is the likelier gap.
+# (first, last) hour without power. The real table, joined of both files, lacks them; most likely power is missing.
 NO_POWER = [
     ("2013-03-30 23:00", "2013-03-31 21:00"),
     ("2014-03-12 19:00", "2014-03-12 22:00"),
@@ -97,7 +97,7 @@ def raw_sample() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def simulate() -> pd.DataFrame:
-    """Return the clean, complete series: the columns of `dsgo.schema`, one row for each hour from its stamp (UTC) on.
+    """Return the clean, complete series: the columns of schema.py, one row for each hour from its stamp (UTC) on.
 
     What is a mean over the hour is taken at its middle.
     """

@@ -113,7 +113,7 @@ def enter(gate: Run, run: Run, seen: Evidence, rows: list[Row], to: str, why: st
     if to in ("Staging", "Production"):
         registry.stage(version)
     if to == "Production":
-        registry.promote(version, why)
+        registry.promote(version, why, "gate")
     mlflow.log_metrics(seen.scores)
     where = "registered, in no stage" if to == "none" else f"in {to}"
     return version, f"version {version} of {registry.MODEL} is {where}. {why}"

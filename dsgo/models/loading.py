@@ -34,5 +34,5 @@ def load_model(uri: str) -> PyFuncModel:
     model_info(uri)
     try:
         return mlflow.pyfunc.load_model(uri)
-    except Exception as error:  # whatever a foreign model's own code raises
+    except Exception as error:  # a foreign model's own code may raise anything
         raise UserError(f"the model {uri} does not load: {reason(error)}") from error

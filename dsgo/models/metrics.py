@@ -1,4 +1,4 @@
-"""How a prediction is judged: design.md's metrics, against the actual power and against a naive baseline."""
+"""How a prediction is judged: rmse, mae, r2 and skill, against the actual power and against a naive baseline."""
 
 import numpy as np
 import pandas as pd

@@ -61,10 +61,7 @@ def score(source: Path, target: Path, model_uri: str | None = None) -> int:
 
 
 def _production_uri() -> str:
-    version = registry.production()
-    if version is None:
-        raise UserError(f"no version of {registry.MODEL} is in Production: promote one, or name a model with --model")
-    return f"models:/{registry.MODEL}/{version.version}"
+    return f"models:/{registry.MODEL}/{registry.require_production().version}"
 
 
 def _batches(source: Path, raw: IO[bytes], names: list[str], required: set[str]) -> Iterator[pa.RecordBatch]:

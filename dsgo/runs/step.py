@@ -2,18 +2,16 @@
 
 import os
 import sys
-import threading
-import time
 
 import click
 import mlflow
-import psutil
 import requests
 from mlflow.exceptions import MlflowException
 
 from dsgo.base import tags
 from dsgo.base.errors import UserError
-from dsgo.runs.server import require_server
+from dsgo.base.processes import end_with
+from dsgo.runs.server import require_tracking
 
 _project_run: str | None = None  # the run that `mlflow run` began; mlflow.start_run takes the variable away
 
@@ -26,15 +24,14 @@ def run_step(command: click.Command) -> None:
     """
     global _project_run
     _project_run = os.environ.get("MLFLOW_RUN_ID")
-    if parent := os.environ.get("DSGO_PARENT"):  # set by the workflow
-        threading.Thread(target=_end_with, args=[psutil.Process(int(parent))], daemon=True).start()
+    if parent := os.environ.get("DSGO_PARENT"):  # set by the workflow and the demo: no orphan goes on computing
+        end_with(int(parent))
     # MLflow's patience (7 retries, minutes) hides a store that is down or full; 3 retries last some 15 seconds.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     if not sys.stderr.isatty():
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
-        if (uri := mlflow.get_tracking_uri()).startswith("http"):
-            require_server(uri)
+        require_tracking()
         command.main(standalone_mode=False)
     except click.ClickException as error:
         sys.exit(_fail(error))
@@ -67,10 +64,3 @@ def _fail(error: click.ClickException) -> int:
         except (MlflowException, click.ClickException) as problem:
             print(f"The run {run_id} could not be marked FAILED: {problem}", file=sys.stderr)
     return error.exit_code
-
-
-def _end_with(parent: psutil.Process) -> None:
-    """End this process when the one that started it is gone, in whatever way, so that no orphan goes on computing."""
-    while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
-        time.sleep(1)
-    os._exit(143)

@@ -25,6 +25,7 @@ from dsgo.base.errors import UserError
 from dsgo.base.files import Advance, sync, transfer, written_whole
 from dsgo.base.store_terms import IN_FLIGHT
 from dsgo.stores.home import DATABASE, FILES, RESTORED, AlreadyUpError, holding, put_into_place
+from dsgo.stores.schema import is_older
 
 MANIFEST = "manifest.json"
 FORMAT = 1  # of the manifest
@@ -90,9 +91,10 @@ def restore(source: Path, home: Path) -> Manifest:
     """Put a backup into `home`: whole, or not at all; return its manifest.
 
     Everything is checked against the manifest before anything is written. Raises UserError if the backup is not whole
-    or not as it was made, if the home holds data, if its stores are up, or the disk refuses.
+    or not as it was made, if a newer MLflow made it, if the home holds data, if its stores are up, or the disk refuses.
     """
     manifest = _read_manifest(source)
+    is_older(manifest["database"]["schema_revision"], f"the backup {source}")  # one of a newer MLflow is refused
     if home.exists():  # said before the long check
         with _free_home(home):
             pass
@@ -110,7 +112,7 @@ def restore(source: Path, home: Path) -> Manifest:
                 for path, part in parts.items():
                     (new / path).parent.mkdir(parents=True, exist_ok=True)
                     _check(source / path, part, transfer(source / path, new / path, advance))
-            put_into_place(home)  # killed before the end of this, whoever takes the lock next does it
+            put_into_place(home)  # killed before the end of this, the next process with the lock does it
     return manifest
 
 
@@ -159,7 +161,7 @@ def _copy_database(source: Path, target: Path) -> str:
         database.execute("SELECT 1 FROM sqlite_master").fetchone()
         database.backup(copy, pages=PAGES, progress=lambda *_: advance(PAGES * page))
         database.rollback()
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the source has
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, even if the source has more
     return _check_database(target)
 
 

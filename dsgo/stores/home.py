@@ -1,7 +1,7 @@
 """The folder that holds what both stores keep, and the lock that says who works on it.
 
-store/ (artifacts), mlruns.db (runs and registry), logs/, stores.lock (held by whoever runs the stores or restores a
-backup, let go by the operating system when that process ends in whatever way) and stores.json (who runs them).
+store/ (artifacts), mlruns.db (runs and registry), logs/, stores.lock (held by the process that runs the stores or
+restores a backup; the operating system lets it go when that process ends) and stores.json (who runs them).
 """
 
 import json

@@ -16,7 +16,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -31,9 +30,10 @@ from dsgo.base.errors import UserError
 from dsgo.base.files import write_whole
 from dsgo.base.network import LOOPBACK
 from dsgo.base.places import ROOT
-from dsgo.base.processes import APART
+from dsgo.base.processes import APART, ending_with_parent
 from dsgo.base.store_terms import FTP_PORT, USER
 from dsgo.stores.home import DATABASE, FILES, holding, read_state
+from dsgo.stores.schema import require_current
 
 SERVER = ROOT / "server"
 MLFLOW_PORT = 5000
@@ -90,12 +90,12 @@ class Stores:
         database = f"sqlite:///{DATABASE}"
         return {
             "artifact store": [
-                *(sys.executable, str(SERVER / "ftpserver.py")),
-                *("--host", LOOPBACK, "--port", str(self.ftp_port), "--root", str(self.home / FILES)),
+                *(str(SERVER / "ftpserver.py"), "--host", LOOPBACK, "--port", str(self.ftp_port)),
+                *("--root", str(self.home / FILES)),
                 *("--users", str(self.home / "users.json"), "--user", USER),
             ],
             "tracking server": [
-                *(sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(self.mlflow_port)),
+                *("-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(self.mlflow_port)),
                 *("--backend-store-uri", database, "--registry-store-uri", database),
                 *("--default-artifact-root", self.ftp_uri if self.direct else "mlflow-artifacts:/"),
                 # Given in both forms, so that runs made in the other one stay readable.
@@ -105,17 +105,32 @@ class Stores:
             ],
         }
 
-    def _start(self) -> None:
-        environment = os.environ | {
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "PYTHONUNBUFFERED": "1",
+    def _strangers(self) -> dict[str, str]:
+        """What the tracking server takes from web pages, by MLflow's own variables; those of the environment win."""
+        names = ["localhost", LOOPBACK, "[::1]"]
+        ports = ["localhost:*", f"{LOOPBACK}:*", "[[]::1]:*"]  # any, for a tunnel has another; "[[]" is fnmatch's "["
+        return {
+            "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*names, *ports]),
+            "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": self.tracking_uri,
+            "MLFLOW_SERVER_X_FRAME_OPTIONS": "SAMEORIGIN",
         }
+
+    def _start(self) -> None:
+        environment = (
+            self._strangers()
+            | os.environ
+            | {
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                "PYTHONUNBUFFERED": "1",
+            }
+        )
         environment.pop("MLFLOW_TRACKING_URI", None)  # the server is nobody's client
+        environment.pop("DSGO_FTP_HOST", None)  # here DSGO_FTP_PASSWORD is that of the store beside the server
         for name, command in self._commands().items():
             with self.log(name).open("wb") as log:
                 self._children[name] = subprocess.Popen(
-                    command,
+                    ending_with_parent(*command),
                     cwd=self.home,
                     env=environment,
                     stdout=log,
@@ -171,11 +186,11 @@ class Stores:
 def running_stores(
     home: Path = SERVER, ftp_port: int = FTP_PORT, mlflow_port: int = MLFLOW_PORT, direct: bool = False
 ) -> Iterator[Stores]:
-    """Start both stores, wait until both answer, give them, and end both whatever happens.
+    """Start both stores, wait until both answer, give them, and always end both.
 
     Raises, before anything is started, AlreadyUpError if this home's stores run already and UserError if a port is
-    taken or the home cannot be used; StoreError if a store does not come up within START_SECONDS. What an earlier
-    process that was killed left running here is ended first.
+    taken, the home cannot be used or its database is of another MLflow; StoreError if a store does not come up within
+    START_SECONDS. What an earlier process that was killed left running here is ended first.
     """
     home = Path(home).absolute()
     with holding(home):
@@ -184,6 +199,7 @@ def running_stores(
             raise UserError(f"both stores cannot use port {ftp_port}: give --ftp-port or --mlflow-port another")
         _check_port_free(ftp_port, "--ftp-port")
         _check_port_free(mlflow_port, "--mlflow-port")
+        require_current(home / DATABASE)
         stores = Stores(home, ftp_port, mlflow_port, direct)
         try:
             stores._start()
@@ -194,7 +210,7 @@ def running_stores(
 
 
 def _end_leftovers(home: Path) -> None:
-    """End what stores.json names and still runs, then remove it. For whoever holds the lock."""
+    """End what stores.json names and still runs, then remove it. The caller holds the lock."""
     processes = []
     for pid, created in read_state(home).get("processes", []):
         with suppress(psutil.NoSuchProcess):

@@ -28,6 +28,7 @@ from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.base.network import LOOPBACK
 from dsgo.base.processes import APART, kill_tree
+from dsgo.workflow import tls
 from dsgo.workflow.project import Source
 
 HEARTBEAT_SECONDS = 5
@@ -83,10 +84,12 @@ def connect(scheduler: str, most: int, with_git: bool) -> Iterator[Client]:
     for name in ("distributed", "distributed.client"):  # what matters of a lost connection, the driver says
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler:
+        tls.require_certificates(scheduler)
         try:
             client = Client(scheduler, timeout=CONNECT_SECONDS)
         except (OSError, ValueError) as error:
-            raise UserError(f"scheduler={scheduler}: no Dask scheduler answers there ({error})") from None
+            what = "its certificate and ours do not fit" if tls.is_refusal(error) else "no Dask scheduler answers there"
+            raise UserError(f"scheduler={scheduler}: {what} ({error})") from None
         with client:
             _check_workers(client, scheduler, with_git)
             yield client

@@ -1,5 +1,6 @@
 """The folder that holds the MLprojects: this checkout, or a clone of a git repository at a commit."""
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import yaml
 from filelock import FileLock
 
 from dsgo.base.errors import UserError
+from dsgo.base.logins import ADVICE, has_login, without_login
 
 GIT_SECONDS = 300  # a clone that takes longer hangs
 
@@ -24,8 +26,14 @@ class Source:
     def of(cls, project: str) -> "Source":
         """Return the source that `-P project=` names: a folder with an MLproject, else a git URI at its HEAD.
 
-        A git repository on this disk is taken as a folder, with what is not committed; as `file://` it is cloned.
+        A git repository on this disk is taken as a folder, with what is not committed; as `file://` it is cloned. Git
+        finds a login by itself (a credential helper, or a header in its configuration); UserError for one in the URI.
         """
+        if has_login(project):
+            raise UserError(
+                f"project={without_login(project)} holds a login: {ADVICE}. If a run or a log shows it "
+                "already, revoke it"
+            )
         if (Path(project) / "MLproject").is_file():
             return cls(str(Path(project).absolute()))
         heads = _git("ls-remote", "--", project, "HEAD").split()
@@ -57,6 +65,7 @@ def _git(*arguments: str) -> str:
             text=True,
             timeout=GIT_SECONDS,
             stdin=subprocess.DEVNULL,
+            env=os.environ | {"GIT_TERMINAL_PROMPT": "0"},  # a worker has no one to ask
             check=True,
         )
     except FileNotFoundError:
@@ -64,7 +73,10 @@ def _git(*arguments: str) -> str:
     except subprocess.TimeoutExpired:
         raise UserError(f"git {arguments[0]} did not end within {GIT_SECONDS} s") from None
     except subprocess.CalledProcessError as error:
-        raise UserError(f"git {arguments[0]} failed: {error.stderr.strip() or error}") from None
+        reason = without_login(error.stderr.strip() or f"exit code {error.returncode}")
+        if "could not read" in reason or "Authentication failed" in reason:
+            reason += "; set up git's credential helper for this host, here and on each worker"
+        raise UserError(f"git {arguments[0]} failed: {reason}") from None
     return done.stdout
 
 

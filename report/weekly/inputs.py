@@ -10,7 +10,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base import tags
-from dsgo.base.errors import UserError
 from dsgo.gate.rules import figure_text
 from dsgo.models import fits, registry
 from dsgo.models.loading import load_model, model_info
@@ -25,12 +24,8 @@ def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
     rule, figure as text, limit, verdict). Raises UserError where nothing is in Production or `uri` names no model.
     """
     if uri == PRODUCTION:  # settled once, so that a promotion meanwhile cannot mix two versions
-        if (there := registry.production()) is None:
-            raise UserError(
-                "no Production model to report on: run the workflow (`mlflow run . --env-manager local`), or promote a "
-                "trained model (`mlflow run . -e promote --env-manager local -P run_ids=...`)"
-            )
-        uri = fits.past_uri(there)  # what serves has learned from the hours of the report
+        # What serves has learned from the hours of the report: its judged fit looks back.
+        uri = fits.past_uri(registry.require_production())
     info = model_info(uri)
     names = {uri, f"models:/{info.model_id}"}
     known = registry.versions()
@@ -55,8 +50,8 @@ def find_quality(run_id: str | None) -> dict[str, Any] | None:
     path = "dataset/quality.json"
     if run_id is None or path not in {item.path for item in mlflow.MlflowClient().list_artifacts(run_id, "dataset")}:
         return None
-    found: dict[str, Any] = mlflow.artifacts.load_dict(f"runs:/{run_id}/{path}")
-    return found
+    content: dict[str, Any] = mlflow.artifacts.load_dict(f"runs:/{run_id}/{path}")
+    return content
 
 
 def _name(uri: str, version: ModelVersion | None, run: Run | None) -> str:
@@ -69,10 +64,10 @@ def _facts(uri: str, version: ModelVersion | None, run: Run | None) -> dict[str,
     facts: dict[str, str] = {"Model": uri}
     if version:
         facts["Model"] = f"{version.name}, version {version.version}"
-        there = next((e for e in registry.history() if e.version == version.version and e.until is None), None)
-        if there:
-            facts["In Production since"] = f"{there.since:%Y-%m-%d %H:%M} UTC"
-            facts["Put there by"] = {"gate": "the gate"}.get(there.how, there.how) + f": {there.why}"
+        period = next((e for e in registry.history() if e.version == version.version and e.until is None), None)
+        if period:
+            facts["In Production since"] = f"{period.since:%Y-%m-%d %H:%M} UTC"
+            facts["Put there by"] = {"gate": "the gate"}.get(period.how, period.how) + f": {period.why}"
         else:
             facts["Stage"] = str(version.current_stage)
     if run is None:

@@ -73,11 +73,11 @@ def summary(hours: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
 
 def _energy(part: pd.DataFrame) -> dict[str, float]:
     power, most = part[TARGETS].sum(), part[CAPACITY].sum()
-    found: dict[str, float] = {"hours": len(part), "both_GWh": float(power.sum())}
+    numbers: dict[str, float] = {"hours": len(part), "both_GWh": float(power.sum())}
     for name, target, capacity in zip(SOURCES, TARGETS, CAPACITY, strict=True):
-        found[f"{name}_GWh"] = float(power[target])
-        found[f"{name}_cf"] = float(power[target] / most[capacity]) if most[capacity] else float("nan")
-    return found
+        numbers[f"{name}_GWh"] = float(power[target])
+        numbers[f"{name}_cf"] = float(power[target] / most[capacity]) if most[capacity] else float("nan")
+    return numbers
 
 
 def _monday_of(year: int, week: int) -> pd.Timestamp | None:
@@ -96,17 +96,17 @@ def extremes(hours: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
     if part.empty:
         return pd.DataFrame(columns=["what", "at", *TARGETS, "both_GW"])
     both = part[TARGETS].sum(axis="columns")
-    found = {"best hour": both.idxmax(), "worst hour": both.idxmin()}
-    found |= {f"best hour of {name}": part[target].idxmax() for name, target in zip(SOURCES, TARGETS, strict=True)}
-    table = part.loc[list(found.values()), TARGETS].assign(both_GW=both).reset_index(names="at")
-    return table.assign(what=list(found))
+    moments = {"best hour": both.idxmax(), "worst hour": both.idxmin()}
+    moments |= {f"best hour of {name}": part[target].idxmax() for name, target in zip(SOURCES, TARGETS, strict=True)}
+    table = part.loc[list(moments.values()), TARGETS].assign(both_GW=both).reset_index(names="at")
+    return table.assign(what=list(moments))
 
 
 def fortnight(hours: pd.DataFrame, start: pd.Timestamp, trained_until: str | None) -> pd.DataFrame:
     """Return 336 rows, the week and the week after, by source: {name}_GW, _predicted_GW, _low_GW, _high_GW.
 
     The second week has no recorded power; what is not known is NaN. From low to high is the prediction with 80% of the
-    errors made at a like prediction in the hours that the model did not learn from (after `trained_until`, the
+    errors made at a similar prediction in the hours that the model did not learn from (after `trained_until`, the
     fortnight left out): the 0.1 and 0.9 quantiles of actual less predicted in ten classes of predicted power with
     equally many hours each, interpolated between the classes' means; below 0 is 0. All NaN where there are fewer than
     ENOUGH such hours.
@@ -149,11 +149,11 @@ def accuracy(fortnight: pd.DataFrame) -> pd.DataFrame:
 def figures(summary: pd.DataFrame, accuracy: pd.DataFrame) -> dict[str, float]:
     """Return the week's figures under the names that MLflow's UI shows, without those that there are no records for."""
     week = summary.iloc[0]
-    found = {"hours_recorded": float(week["hours"])}
+    metrics = {"hours_recorded": float(week["hours"])}
     for name in SOURCES if week["hours"] else []:
-        found |= {f"energy_{name}_GWh": week[f"{name}_GWh"], f"capacity_factor_{name}": week[f"{name}_cf"]}
-        found |= {f"mae_{name}": accuracy.loc[name, "mae"], f"inside_band_{name}": accuracy.loc[name, "inside"]}
-    return {name: float(value) for name, value in found.items() if pd.notna(value)}
+        metrics |= {f"energy_{name}_GWh": week[f"{name}_GWh"], f"capacity_factor_{name}": week[f"{name}_cf"]}
+        metrics |= {f"mae_{name}": accuracy.loc[name, "mae"], f"inside_band_{name}": accuracy.loc[name, "inside"]}
+    return {name: float(value) for name, value in metrics.items() if pd.notna(value)}
 
 
 def errors(hours: pd.DataFrame) -> pd.DataFrame:
@@ -181,13 +181,13 @@ def errors_by_period(hours: pd.DataFrame, start: pd.Timestamp, trained_until: st
     after training where that is not known.
     """
     end = start + WEEK
-    found = errors(hours[hours.index < end])
+    error = errors(hours[hours.index < end])
     parts: dict[str, pd.DataFrame] = {}
     if trained_until:
-        learned = found.index <= pd.Timestamp(trained_until)
-        parts |= {"training": found[learned], "since training": found[~learned]}
-    parts |= {f"last {weeks} weeks": found[found.index >= end - weeks * WEEK] for weeks in (13, 4)}
-    parts["the week"] = found[found.index >= start]
+        learned = error.index <= pd.Timestamp(trained_until)
+        parts |= {"training": error[learned], "since training": error[~learned]}
+    parts |= {f"last {weeks} weeks": error[error.index >= end - weeks * WEEK] for weeks in (13, 4)}
+    parts["the week"] = error[error.index >= start]
     return pd.DataFrame(
         [
             {"period": name, "first": part.index[0], "last": part.index[-1], "hours": len(part)} | part.mean().to_dict()
@@ -225,14 +225,14 @@ def quality(index: pd.DatetimeIndex, start: pd.Timestamp, report: dict[str, Any]
     one, what processing found in the raw files in that week: doubled, missing, set aside for an impossible value.
     """
     week = pd.date_range(start, start + WEEK, freq="h", inclusive="left")
-    found = {"not in the data": _spans(week.difference(index))}
+    notes = {"not in the data": _spans(week.difference(index))}
     for kind, dirt in (report or {}).get("dirt", {}).items():
         ends = [[pd.Timestamp(end) for end in text.split("/")] for text in dirt["dates"]]
         days = [(max(span[0], week[0]), min(span[-1], week[-1])) for span in ends]
-        found[kind] = [(first, last) for first, last in days if first <= last]
+        notes[kind] = [(first, last) for first, last in days if first <= last]
     rows = [
         {"kind": kind, "hours": sum(int((last - first) / HOUR) + 1 for first, last in spans), "spans": spans}
-        for kind, spans in found.items()
+        for kind, spans in notes.items()
     ]
     return pd.DataFrame(rows)
 

@@ -34,8 +34,8 @@ FLAGS = [
 
 def find_browser() -> str | None:
     """Return the path of a browser that prints, or None."""
-    found = (shutil.which(name) for name in [*NAMES, *PLACES])
-    return next((path for path in found if path), None)
+    paths = (shutil.which(name) for name in [*NAMES, *PLACES])
+    return next((path for path in paths if path), None)
 
 
 def print_pdf(browser: str, page: Path, pdf: Path) -> None:

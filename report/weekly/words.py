@@ -1,4 +1,4 @@
-"""The weekly report's words and tables as HTML. Numbers come from dsgo.weekly; all text from outside is escaped."""
+"""The weekly report's words and tables as HTML. Numbers come from weekly.numbers; all text from outside is escaped."""
 
 import json
 import math
@@ -196,8 +196,8 @@ def fortnight_caption(fortnight: pd.DataFrame, start: pd.Timestamp, trained_unti
     if fortnight["solar_low_GW"].notna().any():
         text += (
             "Band: the prediction with the middle 80% of the errors (10th to 90th percentile of recorded less "
-            "predicted) made at a like prediction in the hours after the model's training, these two weeks left out. "
-            "Where it lies to one side of the prediction, the model has since erred to the other."
+            "predicted) that the model made at similar predictions after its training, these two weeks left out. Where "
+            "the band lies above or below the prediction, the model has since predicted too little or too much."
         )
     elif fortnight["solar_predicted_GW"].notna().any():
         text += "There is no band: no hours are known that the model did not learn from."

@@ -13,7 +13,7 @@ from ftp_server import SECRET
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch, tmp_path):
-    for name in ("DSGO_FTP_PASSWORD", "DSGO_FTP_CA"):
+    for name in ("DSGO_FTP_PASSWORD", "DSGO_FTP_HOST", "DSGO_FTP_CA"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
 
@@ -83,12 +83,53 @@ def test_password__is_the_uris_then_the_variables_then_netrcs_then_the_workshops
     assert password("ftp://guest:of-uri@127.0.0.1/") == "of-uri"
 
 
+@pytest.mark.parametrize("host", ["store.example", "192.0.2.1", "127.0.0.1.store.example", "0.0.0.0", "[2001:db8::1]"])
+@pytest.mark.parametrize("scheme", ["ftp", "ftps"])
+def test_password__of_the_variable_goes_to_no_other_host(monkeypatch, netrc, scheme, host):
+    monkeypatch.setenv("DSGO_FTP_PASSWORD", SECRET)
+    uri = f"{scheme}://guest@{host}:2121/artifacts"
+    with pytest.raises(MlflowException, match=r"netrc, or set DSGO_FTP_HOST to \S+, if DSGO_FTP_PASSWORD") as error:
+        Address(uri).login()
+    assert SECRET not in str(error.value)
+    assert Address(uri.replace("guest", "guest:of-uri")).login().password == "of-uri"
+    netrc(f"machine {host.strip('[]')} login guest password of-netrc")
+    assert Address(uri).login().password == "of-netrc"
+
+
+@pytest.mark.parametrize("uri", ["ftp://guest@127.0.0.1/", "ftps://guest@LOCALHOST:990/", "ftp://guest@[::1]/"])
+def test_password__of_the_variable_is_loopbacks_unless_another_host_is_named(monkeypatch, uri):
+    monkeypatch.setenv("DSGO_FTP_PASSWORD", SECRET)
+    assert Address(uri).login().password == SECRET
+    monkeypatch.setenv("DSGO_FTP_HOST", "store.example")
+    assert Address(uri).login().password == "12345"
+
+
+def test_password__of_the_variable_goes_to_the_host_and_port_that_are_named(monkeypatch):
+    monkeypatch.setenv("DSGO_FTP_PASSWORD", SECRET)
+    monkeypatch.setenv("DSGO_FTP_HOST", "Store.example")
+    assert Address("ftp://guest@store.example/").login().password == SECRET
+    assert Address("ftps://jane@STORE.EXAMPLE:990/").login().password == SECRET
+    monkeypatch.setenv("DSGO_FTP_HOST", "store.example:2121")
+    assert Address("ftp://guest@store.example:2121/").login().password == SECRET
+    for uri in ("ftp://guest@store.example/", "ftp://guest@evil.example:2121/", "ftp://guest@a.store.example:2121/"):
+        with pytest.raises(MlflowException, match="no password for guest"):
+            Address(uri).login()
+
+
+@pytest.mark.parametrize("named", ["ftp://store.example", "store.example/a", "guest@store.example", "a:b", "::1"])
+def test_password__host_variable_that_names_no_host_is_one_line(monkeypatch, named):
+    monkeypatch.setenv("DSGO_FTP_PASSWORD", SECRET)
+    monkeypatch.setenv("DSGO_FTP_HOST", named)
+    with pytest.raises(MlflowException, match=r"DSGO_FTP_HOST=.* is no host: write HOST or HOST:PORT"):
+        Address("ftp://guest@store.example/").login()
+
+
 def test_netrc__serves_its_user_alone_and_names_one_where_the_uri_has_none(netrc):
     netrc("machine store.example login jane password of-jane")
     assert Address("ftp://jane@store.example/").login().password == "of-jane"
     login = Address("ftp://store.example/").login()
     assert (login.user, login.password) == ("jane", "of-jane")
-    with pytest.raises(MlflowException, match=r"no password for guest .*DSGO_FTP_PASSWORD.*netrc"):
+    with pytest.raises(MlflowException, match=r"no password for guest .*netrc.*DSGO_FTP_PASSWORD"):
         Address("ftp://guest@store.example/").login()
 
 
@@ -133,9 +174,13 @@ def test_tracking_server__connects_to_no_other_ftps_host(monkeypatch):
     get_artifact_repository("ftps://guest@192.0.2.1/a")
     monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", "mlflow-artifacts:/")
     monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_DESTINATION", "ftps://guest@store.example:2121/artifacts")
-    get_artifact_repository("ftps://guest@store.example:2121/artifacts/1")
+    monkeypatch.setenv("DSGO_FTP_PASSWORD", SECRET)
+    own = get_artifact_repository("ftps://guest@store.example:2121/artifacts/1")
+    assert own._address.login().password == SECRET
     for uri in ("ftps://guest@192.0.2.1/a", "ftps://guest@store.example/a", "ftps:///a"):
         with pytest.raises(MlflowException, match="connects to no artifact store but its own"):
             get_artifact_repository(uri)
     monkeypatch.setenv("MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES", "ftps")
-    get_artifact_repository("ftps://guest@192.0.2.1/a")
+    allowed = get_artifact_repository("ftps://guest@192.0.2.1/a")
+    with pytest.raises(MlflowException, match="no password for guest"):
+        allowed._address.login()

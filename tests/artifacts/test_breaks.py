@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from mlflow.exceptions import MlflowException
@@ -423,6 +424,38 @@ def test_connections__are_closed_at_the_end_of_the_process(tmp_path):
 
 def list_and_end(port):
     FTPArtifactRepository(f"ftp://guest:{SECRET}@127.0.0.1:{port}").list_artifacts()
+
+
+@pytest.mark.parametrize("window", ["after the first submit", "while those in hand end after one that failed"])
+def test_run_each__ctrl_c_at_any_moment_ends_what_is_in_hand(tmp_path, monkeypatch, window):
+    in_hand, told = threading.Event(), []
+
+    def work(connection, item):
+        if item == "fails":
+            in_hand.wait(20)
+            raise ftplib.error_perm("550 no")
+        in_hand.set()
+        told.append(connection.stop.wait(20))
+
+    method = "submit" if window == "after the first submit" else "shutdown"
+    original, calls = getattr(ThreadPoolExecutor, method), []
+
+    def interrupted(self, *args, **named):
+        calls.append(args)
+        if len(calls) > 1:
+            return original(self, *args, **named)
+        if method == "submit":
+            original(self, *args, **named)
+        assert in_hand.wait(20)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadPoolExecutor, method, interrupted)
+    with odd_server(tmp_path / "root") as server:
+        transfers = repository(server)._pool()
+        with pytest.raises(KeyboardInterrupt):
+            transfers.run_each("store {}", work, ["a", "fails", "b"], lambda: None)
+    assert told
+    assert all(told)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

@@ -1,4 +1,4 @@
-"""Whatever the names and the bytes, any tree of files goes up to the artifact store, lists, comes down, goes away."""
+"""Any tree of files, with any names and bytes, goes up to the artifact store, lists, comes down, goes away."""
 
 import os
 

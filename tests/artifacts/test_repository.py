@@ -236,7 +236,7 @@ def test_ftp_artifacts__password_is_the_uris_then_the_environments_then_the_work
 
 def test_ftp_artifacts__workshops_password_goes_to_no_other_machine(monkeypatch):
     monkeypatch.delenv("DSGO_FTP_PASSWORD", raising=False)
-    with pytest.raises(MlflowException, match="set the variable DSGO_FTP_PASSWORD"):
+    with pytest.raises(MlflowException, match="set DSGO_FTP_PASSWORD and DSGO_FTP_HOST"):
         FTPArtifactRepository("ftp://guest@192.0.2.1/artifacts").list_artifacts()
 
 

@@ -84,7 +84,7 @@ def promote(run_id, why):
     """Put a run's model into Production; returns the version."""
     _, model_id = find_candidate(run_id)
     version = registry.register(run_id, model_id, {}, why).version
-    registry.promote(version, why)
+    registry.promote(version, why, "gate")
     return version
 
 
@@ -400,7 +400,7 @@ def test_promotion__appears_in_an_open_page_within_15_seconds(page, frame, predi
 
     day = slice("2016-12-31 00:00", "2016-12-31 23:00")
     page.shows("#overview-day", f"{(predicted['rf'] - frame).loc[day, 'wind_GW'].abs().mean():.2f}")
-    registry.promote("1", "back again")
+    registry.promote("1", "back again", "gate")
     page.shows("#served", "version 1", 15)
 
 

@@ -35,6 +35,25 @@ def test_load_dataset__without_a_name_takes_the_newest_finished_run(small_datase
     assert dataset.frame.attrs == {"simulated": True, "country": "DE"}
 
 
+def test_load_dataset__gives_frame_and_run_of_one_dataset_when_a_newer_one_finishes_meanwhile(
+    small_dataset, tmp_path, experiment, monkeypatch
+):
+    first = log_dataset_run(small_dataset, tmp_path)
+    search = mlflow.search_runs
+
+    def search_and_finish_another(*args, **kwargs):
+        found = search(*args, **kwargs)
+        log_dataset_run(small_dataset.head(1000), tmp_path)
+        return found
+
+    monkeypatch.setattr(mlflow, "search_runs", search_and_finish_another)
+
+    dataset = load_dataset("")
+
+    assert dataset.run_id == first.run_id
+    assert len(dataset.frame) == len(small_dataset)
+
+
 def test_load_dataset__takes_a_run_id_every_uri_and_every_local_form(small_dataset, tmp_path, experiment, stores):
     run = log_dataset_run(small_dataset, tmp_path)
     small_dataset.to_csv(tmp_path / "dataset.csv")
@@ -57,7 +76,7 @@ def test_locate__finds_a_relative_path_where_the_step_runs_and_where_mlflow_run_
     repository, step = tmp_path, tmp_path / "process_data"
     step.mkdir()
     (repository / "mine.csv").write_text("in the repository")
-    monkeypatch.setattr("dsgo.data.dataset.REPOSITORY", repository)
+    monkeypatch.setattr("dsgo.data.dataset.ROOT", repository)
     monkeypatch.chdir(step)
 
     assert locate("mine.csv") == (str(repository / "mine.csv"), None)
@@ -75,9 +94,9 @@ def test_load_dataset__says_what_a_wrong_name_lacks(tracking, tmp_path, experime
 
     for data, line in {
         "": "this experiment has no finished process_data run",
-        run.info.run_id: f"data={run.info.run_id}: run {run.info.run_id} has no dataset",
-        MISSING_RUN: f"data={MISSING_RUN}: run {MISSING_RUN} has no dataset",
-        "runs:/nonsense": "data=runs:/nonsense: nothing can be downloaded from runs:/nonsense",
+        run.info.run_id: f"run {run.info.run_id} has no dataset",
+        MISSING_RUN: f"run {MISSING_RUN} has no dataset",
+        "runs:/nonsense": "nothing can be downloaded from runs:/nonsense",
         "nowhere.csv": "data=nowhere.csv: there is no file /",
         str(tmp_path / "empty.csv"): "empty.csv is empty",
         str(tmp_path / "text.parquet"): "text.parquet is no parquet or CSV file",

@@ -49,7 +49,7 @@ def real():
 
 
 def test_write_sample__writes_the_same_bytes_in_another_process(pair, tmp_path):
-    code = "import sys, pathlib, dsgo.sample; dsgo.data.sample.write_sample(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib, dsgo.data.sample; dsgo.data.sample.write_sample(pathlib.Path(sys.argv[1]))"
     environment = os.environ | {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo"}
     subprocess.run([sys.executable, "-c", code, tmp_path / "new"], check=True, timeout=60, env=environment)
     again = find_pair(tmp_path / "new")

@@ -21,9 +21,9 @@ APP = ROOT / "dashboard" / "app.py"
 
 
 @contextmanager
-def running_dashboard(port, tracking_uri, environment, log: Path, experiment="dashboard"):
+def running_dashboard(port, tracking_uri, environment, log: Path, experiment="dashboard", options=()):
     """Start it, give its address once it answers, end it by Ctrl-C."""
-    command = [sys.executable, str(APP), "--port", str(port), "--experiment", experiment]
+    command = [sys.executable, str(APP), "--port", str(port), "--experiment", experiment, *options]
     with log.open("wb") as file:
         child = subprocess.Popen(
             command, env=environment | {"MLFLOW_TRACKING_URI": tracking_uri}, stdout=file, stderr=file

@@ -1,4 +1,4 @@
-"""The registry on running stores: who is in Production, whatever breaks off and whoever else is at it."""
+"""The registry on running stores: who is in Production, also after a crash and with several at once."""
 
 import threading
 import warnings
@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from dsgo.base.errors import UserError
 from dsgo.cli import main
-from dsgo.models import registry
+from dsgo.models import production, registry
 from gate_models import empty_registry, log_code, stages
 
 
@@ -50,6 +50,7 @@ def crash_at(monkeypatch, call):
             return counted
 
     monkeypatch.setattr(registry, "MlflowClient", Client)
+    monkeypatch.setattr(production, "MlflowClient", Client)
 
 
 @pytest.fixture
@@ -59,20 +60,43 @@ def files_there(monkeypatch):
 
 
 def test_promote__moves_stage_and_alias_and_archives_the_one_before(versions):
-    registry.promote("1", "first")
+    registry.promote("1", "first", "gate")
     assert stages() == ({"None": ["3", "2"], "Production": ["1"]}, "1")
 
-    registry.promote("2", "better")
+    registry.promote("2", "better", "gate")
 
     assert stages() == ({"None": ["3"], "Production": ["2"], "Archived": ["1"]}, "2")
     assert registry.production().version == "2"
 
 
+def test_registry__asks_for_all_versions_once_and_again_only_after_it_wrote(versions, files_there, monkeypatch):
+    search, asked = mlflow.MlflowClient.search_model_versions, []
+
+    def counted(self, *args, **kwargs):
+        asked.append(args)
+        return search(self, *args, **kwargs)
+
+    def asks(what):
+        asked.clear()
+        what()
+        return len(asked)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "search_model_versions", counted)
+
+    assert asks(lambda: registry.promote("1", "first", "gate")) == 3  # before, after the stage, after the alias
+    assert asks(lambda: registry.promote("1", "again", "gate")) == 2
+    registry.promote("2", "better", "gate")
+    assert asks(registry.history) == 1
+    assert asks(lambda: registry.rollback("bad")) == 4  # its own look, and a promotion
+    registry._transition("1", "Staging")
+    assert asks(registry.history) == 1
+
+
 def test_promote__twice_changes_nothing(versions):
-    registry.promote("1", "first")
+    registry.promote("1", "first", "gate")
     before = registry.history()
 
-    registry.promote("1", "again")
+    registry.promote("1", "again", "gate")
 
     assert registry.history() == before
 
@@ -81,12 +105,12 @@ def test_promote__warns_of_nothing(versions):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         registry.stage("1")
-        registry.promote("1", "first")
+        registry.promote("1", "first", "gate")
 
 
 def test_promote__of_an_unknown_version_names_those_there_are(versions):
     with pytest.raises(UserError, match="has no version 9; its versions: 3, 2, 1"):
-        registry.promote("9", "typo")
+        registry.promote("9", "typo", "gate")
 
 
 def test_register__a_model_again_gives_its_version_with_the_new_figures(versions, models):
@@ -98,7 +122,7 @@ def test_register__a_model_again_gives_its_version_with_the_new_figures(versions
 
 
 def test_history__says_from_when_to_when_and_why(versions, models):
-    registry.promote("1", "first")
+    registry.promote("1", "first", "gate")
     registry.promote("2", "better", "by hand")
 
     newest, oldest = registry.history()
@@ -110,7 +134,7 @@ def test_history__says_from_when_to_when_and_why(versions, models):
 
 def test_history__survives_the_deletion_of_a_version(versions):
     for version in versions:
-        registry.promote(version, f"why {version}")
+        registry.promote(version, f"why {version}", "gate")
 
     mlflow.MlflowClient().delete_model_version(registry.MODEL, "2")
 
@@ -119,12 +143,12 @@ def test_history__survives_the_deletion_of_a_version(versions):
 
 
 def test_history__shows_a_move_in_mlflows_ui(versions):
-    registry.promote("1", "first")
+    registry.promote("1", "first", "gate")
     registry._transition("2", "Production")
 
     assert [(entry.version, entry.how) for entry in registry.history()] == [("2", "unrecorded"), ("1", "gate")]
 
-    registry.promote("3", "better")
+    registry.promote("3", "better", "gate")
 
     assert [(entry.version, entry.how) for entry in registry.history()] == [
         ("3", "gate"),
@@ -134,16 +158,18 @@ def test_history__shows_a_move_in_mlflows_ui(versions):
 
 
 def test_history__ends_when_production_is_emptied_by_hand(versions):
-    registry.promote("1", "first")
+    registry.promote("1", "first", "gate")
     registry._transition("1", "Staging")
 
     assert registry.production() is None
-    assert registry.history()[0].until is not None
+    nothing, first = registry.history()
+    assert (nothing.version, nothing.until) == ("", None)
+    assert (first.version, first.until) == ("1", nothing.since)
 
 
 def test_rollback__goes_back_version_by_version_and_then_says_so(versions):
     for version in versions:
-        registry.promote(version, f"why {version}")
+        registry.promote(version, f"why {version}", "gate")
 
     assert registry.rollback("bad") == ("3", "2")
     assert registry.rollback("bad too") == ("2", "1")
@@ -154,10 +180,10 @@ def test_rollback__goes_back_version_by_version_and_then_says_so(versions):
 
 
 def test_rollback__after_a_rollback_and_a_promotion_passes_over_what_was_left(versions):
-    registry.promote("1", "first")
-    registry.promote("2", "bad")
+    registry.promote("1", "first", "gate")
+    registry.promote("2", "bad", "gate")
     registry.rollback("it was bad")
-    registry.promote("3", "better")
+    registry.promote("3", "better", "gate")
 
     assert registry.rollback("bad as well") == ("3", "1")
 
@@ -165,7 +191,7 @@ def test_rollback__after_a_rollback_and_a_promotion_passes_over_what_was_left(ve
 def test_rollback__of_an_empty_registry_is_a_users_mistake(tracking):
     empty_registry()
 
-    with pytest.raises(UserError, match="no version of BestModel is in Production"):
+    with pytest.raises(UserError, match="nothing to roll back: no version of BestModel was in Production yet"):
         registry.rollback("why not")
     assert registry.history() == []
 
@@ -176,7 +202,7 @@ def test_production__two_by_hand_is_said_with_the_way_to_mend_it(versions):
         with pytest.warns(FutureWarning):
             client.transition_model_version_stage(registry.MODEL, version, "Production")
 
-    with pytest.raises(UserError, match="versions 2 and 1 in Production: `dsgo promote VERSION`"):
+    with pytest.raises(UserError, match="versions 2 and 1 in Production: `dsgo promote 2` keeps"):
         registry.production()
     assert CliRunner().invoke(main, ["promote", "1"]).exit_code == 0
     assert stages() == ({"None": ["3"], "Production": ["1"], "Archived": ["2"]}, "1")
@@ -188,13 +214,13 @@ def test_promote__a_crash_at_any_call_leaves_one_production_version_and_the_next
     def enter_second():
         version = registry.register(*models[1], {"gate.mae": 0.4}, "the second").version
         registry.stage(version)
-        registry.promote(version, "better")
+        registry.promote(version, "better", "gate")
 
     call, crashed = 0, True
     while crashed:
         call += 1
         empty_registry()
-        registry.promote(registry.register(*models[0], {}, "the first").version, "first")
+        registry.promote(registry.register(*models[0], {}, "the first").version, "first", "gate")
         with monkeypatch.context() as patch:
             crash_at(patch, call)
             try:
@@ -218,7 +244,7 @@ def test_rollback__a_crash_at_any_call_leaves_one_production_version(tracking, m
         call += 1
         empty_registry()
         for ids in models[:2]:
-            registry.promote(registry.register(*ids, {}, "a model").version, "first")
+            registry.promote(registry.register(*ids, {}, "a model").version, "first", "gate")
         with monkeypatch.context() as patch:
             crash_at(patch, call)
             try:
@@ -240,7 +266,7 @@ def test_promote__many_at_once_leave_one_winner_and_the_alias_on_it(versions, fi
 
     def promote(version):
         barrier.wait(30)
-        registry.promote(version, f"why {version}")
+        registry.promote(version, f"why {version}", "gate")
 
     with ThreadPoolExecutor(3) as pool:
         for _ in range(8):
@@ -261,7 +287,7 @@ def test_promote__looks_again_when_another_enters_the_alias_at_the_same_moment(v
 
     monkeypatch.setattr(mlflow.MlflowClient, "set_registered_model_alias", refused_once)
 
-    registry.promote("1", "why")
+    registry.promote("1", "why", "gate")
 
     assert len(calls) == 2
     assert stages() == ({"None": ["3", "2"], "Production": ["1"]}, "1")
@@ -279,7 +305,7 @@ def test_settle__keeps_the_later_of_two_that_went_to_production_in_the_same_mome
 
 
 def test_settle__puts_a_version_back_when_two_have_archived_each_other(versions):
-    registry.promote("1", "first")
+    registry.promote("1", "first", "gate")
     with pytest.warns(FutureWarning):
         mlflow.MlflowClient().transition_model_version_stage(registry.MODEL, "1", "Archived")
 
@@ -289,7 +315,7 @@ def test_settle__puts_a_version_back_when_two_have_archived_each_other(versions)
 
 
 def test_stage__leaves_the_production_version_where_it_is(versions):
-    registry.promote("1", "first")
+    registry.promote("1", "first", "gate")
 
     registry.stage("1")
 
@@ -297,7 +323,7 @@ def test_stage__leaves_the_production_version_where_it_is(versions):
 
 
 def test_dsgo_history__shows_a_line_for_each(versions):
-    registry.promote("1", "[red]first")
+    registry.promote("1", "[red]first", "gate")
     registry.promote("2", "better", "by hand")
 
     shown = CliRunner().invoke(main, ["history"])

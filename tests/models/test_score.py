@@ -33,7 +33,7 @@ def model_uri(stores, small_dataset):
         empty_registry()
         run_id = log_linear(small_dataset, log_dataset(small_dataset, "score"), "score")
         version = registry.register(run_id, find_candidate(run_id)[1], {}, "").version
-        registry.promote(version, "for the tests")
+        registry.promote(version, "for the tests", "gate")
         yield f"models:/BestModel/{version}"
         empty_registry()
 

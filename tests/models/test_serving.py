@@ -1,4 +1,4 @@
-"""The Production model behind `mlflow models serve`: one server for all requests, started as the README says."""
+"""The Production model behind `mlflow models serve`: one server for all requests, started as docs/07 says."""
 
 import contextlib
 import json
@@ -87,7 +87,7 @@ def model(stores, small_dataset):
         empty_registry()
         run_id = log_linear(small_dataset, log_dataset(small_dataset, "serving"), "serving")
         model_id = find_candidate(run_id)[1]
-        registry.promote(registry.register(run_id, model_id, {}, "").version, "for the tests")
+        registry.promote(registry.register(run_id, model_id, {}, "").version, "for the tests", "gate")
         yield model_id
         empty_registry()
 
@@ -132,10 +132,9 @@ def test_serving__a_bad_row_gets_a_400_that_names_what_is_wrong(port, columns, r
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_readme__its_curl_line_is_answered(port):
-    blocks = re.findall(
-        r"^```\w*\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
+def test_serving__the_chapters_curl_line_is_answered(port):
+    chapter = (ROOT / "docs" / "07_serving.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", chapter, re.DOTALL | re.MULTILINE)
     (line,) = [line for block in blocks for line in block.splitlines() if line.startswith("curl ")]
     assert "127.0.0.1:8003/invocations" in line
 

@@ -59,7 +59,7 @@ def production(stores, frame):
         run_id = log_linear(frame, data, EXPERIMENT)
         _, model_id = find_candidate(run_id)
         tags = {TABLE: json.dumps(RULES)}
-        registry.promote(registry.register(run_id, model_id, tags, "").version, "the first")
+        registry.promote(registry.register(run_id, model_id, tags, "").version, "the first", "gate")
         yield data
         empty_registry()
 

@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="all of 127.0.0.
 
 CANARY = b"the canary outside the root"
 HOME, OTHER = "127.0.0.1", "127.0.0.3"
+LOGIN_SECONDS = 20  # that the store gives a stranger
 
 
 def snapshot(folder, without=()):
@@ -102,7 +104,7 @@ def say(control, *commands, lines=1):
 
 
 def answer(ftp, line):
-    """Send one command as it is and return the whole answer, whatever its kind."""
+    """Send one command as it is and return the whole answer, of any kind."""
     ftp.sock.sendall((line.encode() if isinstance(line, str) else line) + b"\r\n")
     return ftp.getmultiline()
 
@@ -481,6 +483,49 @@ def test_connections__500_idle_ones_of_one_address_and_of_several_leave_room_for
             assert (greetings.count(b"220"), greetings.count(b"421")) == (served, 500 - served)
             is_clean(server)
         wait_until(lambda: process.num_fds() <= files)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_connections__of_600_strangers_from_six_addresses_keep_no_user_out(serve, tls):
+    server = serve(*(["--self-signed"] if tls else []))
+    with contextlib.ExitStack() as stack:
+
+        def come(address):
+            stranger = stack.enter_context(socket.create_connection((HOME, server.port), 30, (address, 0)))
+            if tls:
+                stranger.sendall(b"AUTH TLS\r\n")
+
+        inside = server.connect(source="127.0.0.98")
+        for number in range(600):
+            come(f"127.0.0.{11 + number % 6}")
+        wait_until(lambda: "Too many connections" in server.log.read_text())
+        begun = time.monotonic()
+        for _ in range(3):
+            is_clean(server)
+            users = [server.connect(source="127.0.0.99") for _ in range(8)]
+            assert [ftp.nlst() for ftp in users] == [[]] * 8
+            for ftp in users:
+                ftp.close()
+            for number in range(60):  # they come again
+                come(f"127.0.0.{11 + number % 6}")
+        assert time.monotonic() - begun < LOGIN_SECONDS  # the strangers are still there
+        assert inside.nlst() == []
+        with server.connect_securely() if tls else server.connect() as ftp:
+            assert ftp.nlst() == []
+        assert len(psutil.Process(server.process.pid).net_connections()) <= 620
+    is_clean(server)
+
+
+def test_connections__of_users_are_not_ended_for_others(serve):
+    server = serve(prefix=FEW_FILES)
+    inside = []
+    with pytest.raises(ftplib.error_temp, match="421 Too many connections"):
+        inside.extend(server.connect(source=OTHER) for _ in range(20))
+    assert len(inside) >= 5
+    assert all(ftp.voidcmd("NOOP").startswith("200") for ftp in inside)
+    for ftp in inside:
+        ftp.close()
+    is_clean(server)
 
 
 # Started before the server: at most 40 open files, and no way to have more.

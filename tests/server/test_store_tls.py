@@ -160,13 +160,13 @@ def test_certificate__missing_or_no_pem_is_one_line(tmp_path, pair):
         (certificate, certificate, "cert.pem is no PEM file"),
         (certificate, locked, "locked.pem is no PEM file"),
     ]:
-        assert culprit in refused(tmp_path, free_port, "--tls-cert", first, "--tls-key", second)
-    assert "cert.pem is no PEM file" in refused(tmp_path, free_port, "--tls-cert", certificate)  # holds no key
+        assert culprit in refused(tmp_path, "--tls-cert", first, "--tls-key", second)
+    assert "cert.pem is no PEM file" in refused(tmp_path, "--tls-cert", certificate)  # holds no key
 
 
 def test_certificate__of_another_key_is_one_line(tmp_path, pair):
     sign(tmp_path / "other.pem", tmp_path / "other.key", days=9)
-    said = refused(tmp_path, free_port, "--tls-cert", pair[0], "--tls-key", tmp_path / "other.key")
+    said = refused(tmp_path, "--tls-cert", pair[0], "--tls-key", tmp_path / "other.key")
     assert f"the key {tmp_path / 'other.key'} does not belong to the certificate {pair[0]}" in said
     with pytest.raises(TlsError):
         context(pair[0], tmp_path / "other.key")

@@ -8,6 +8,7 @@ import time
 import mlflow
 import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from dsgo.base.places import ROOT
 from dsgo.data.schema import CAPACITY, TARGETS, WEATHER
@@ -89,6 +90,26 @@ def test_trainer__a_fresh_process_loads_the_model_and_gets_the_logged_metrics(
 
 
 @pytest.mark.parametrize("step", PARAMS)
+def test_trainer__fits_twice_and_marks_what_each_fit_learned_from(trained, tracking, small_dataset, step):
+    run = trained[step]
+
+    assert run.data.tags["dsgo.trained_until"] == small_dataset.loc["2015"].index[-1].isoformat()
+    assert run.data.tags["dsgo.serving_until"] == "2016-12-31T23:00:00+00:00"
+    assert run.data.tags["dsgo.split"] == "chronological"
+    judged, serving = (mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/{name}") for name in ("model", "serving"))
+    weather = small_dataset.loc["2016", WEATHER]
+    apart = (judged.predict(weather) - serving.predict(weather)).abs().to_numpy().mean()
+    assert 0 < apart < run.data.metrics["mae"]
+
+
+def test_trainer__what_serves_learned_from_every_hour(trained, tracking, small_dataset):
+    model = mlflow.pyfunc.load_model(f"runs:/{trained['lr'].info.run_id}/serving")
+    expected = LinearRegression().fit(small_dataset[WEATHER], small_dataset[TARGETS]).predict(small_dataset[WEATHER])
+
+    assert model.predict(small_dataset[WEATHER]).to_numpy() == pytest.approx(expected.clip(min=0))
+
+
+@pytest.mark.parametrize("step", PARAMS)
 def test_trainer__the_model_holds_no_pickle_and_pins_what_it_needs(trained, tracking, step, tmp_path):
     folder = mlflow.artifacts.download_artifacts(f"runs:/{trained[step].info.run_id}/model", dst_path=tmp_path)
     files = {str(path.relative_to(folder)) for path in tmp_path.rglob("*") if path.is_file()}
@@ -145,14 +166,14 @@ def test_sweep__logs_one_forest_after_another(tracking, small_dataset, tmp_path,
 
     logging, most = [], []
 
-    def log_forest(*_, **__):
+    def log_fitted(*_, **__):
         logging.append(1)
         most.append(len(logging))
         time.sleep(0.1)
         logging.pop()
         return {"mae": 1.0, "r2": 1.0, "mae_skill": 1.0}
 
-    monkeypatch.setattr(sweep, "log_forest", log_forest)
+    monkeypatch.setattr(sweep, "log_fitted", log_fitted)
     options = ["--data", str(tmp_path / "dataset.parquet"), "--n-estimators", "2", "--max-depth", "2,3,4"]
     sweep.main.main([*options, "--min-samples-leaf", "1"], standalone_mode=False)
 

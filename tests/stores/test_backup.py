@@ -45,7 +45,7 @@ def make_home(home, rows=10):
     (home / "store" / "artifacts" / "empty").mkdir()
     with contextlib.closing(sqlite3.connect(home / "mlruns.db")) as database, database:
         database.execute("create table alembic_version (version_num)")
-        database.execute("insert into alembic_version values ('abc')")
+        database.execute("insert into alembic_version values ('dc11669786a5')")
         database.execute("create table runs (content blob)")
         database.executemany("insert into runs values (?)", [(bytes(10_000),)] * rows)
     return home
@@ -222,7 +222,7 @@ def test_backup__restores_every_name_and_byte_and_leaves_out_uploads_in_flight(h
         backup.back_up(home, tmp_path / "backup")
     assert sorted(path.name for path in (tmp_path / "backup").iterdir()) == ["manifest.json", "mlruns.db", "store"]
     manifest = json.loads((tmp_path / "backup" / "manifest.json").read_text())
-    assert manifest["database"]["schema_revision"] == "abc"
+    assert manifest["database"]["schema_revision"] == "dc11669786a5"
     assert manifest["versions"]["mlflow"] == mlflow.__version__
     assert manifest["empty_folders"] == ["artifacts/empty"]
     assert manifest["files"]["artifacts/-dash"] == {
@@ -378,7 +378,7 @@ getattr(backup, name)(source, target)
 
 
 def killed_at_each_step(function, source, target):
-    """Run a function of dsgo.backup on fresh targets, killed before its 1st, 2nd, ... step on the disk; yield each."""
+    """Run a function of the backup on fresh targets, killed before its 1st, 2nd, ... step on the disk; yield each."""
     for last in range(1, 200):
         folder = target.with_name(f"{target.name}{last}") / target.name
         folder.parent.mkdir()

@@ -210,6 +210,26 @@ def test_up__password_is_in_no_uri_log_process_list_or_database(run, tmp_path, m
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("moment", ["up", "starting"])
+def test_up__kill_9_leaves_no_child_and_no_port_behind(run, tmp_path, moment):
+    home, ftp_port, port = tmp_path / "home", free_port(), free_port()
+    command = run(*up(home, ftp_port, port))
+    if moment == "up":
+        command.wait_for("Ctrl-C")
+    else:
+        wait_until(lambda: len(command.tree()) >= 3)
+    processes = command.tree()
+    command.process.kill()
+    command.process.wait(20)
+    assert psutil.wait_procs(processes, 10)[1] == []
+    wait_until(lambda: is_free(ftp_port) and is_free(port), 10)
+    own = [
+        process for process in psutil.process_iter(["cmdline"]) if str(home) in " ".join(process.info["cmdline"] or [])
+    ]
+    assert own == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_up__after_kill_9_comes_up_on_the_same_ports_and_ends_on_ctrl_c(run, tmp_path):
     home, ftp_port, port = tmp_path / "home", free_port(), free_port()
     first = run(*up(home, ftp_port, port))

@@ -1,25 +1,30 @@
 """The driver and the engine for real, on a project whose steps take a moment (tests/helpers/fake_project.py)."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import mlflow
 import psutil
 import pytest
 
+from dsgo import pipeline
 from dsgo.base.errors import UserError
 from dsgo.base.network import free_port
 from dsgo.base.places import ROOT
+from dsgo.models import registry
 from dsgo.stores.running import running_stores
-from dsgo.workflow import driver, engine
+from dsgo.workflow import driver, engine, keys
 from dsgo.workflow.project import _git
 from fake_project import write_fake_project
+from gate_models import empty_registry, log_code
 
-BOUND = 90  # seconds for whatever should happen soon
+BOUND = 90  # seconds for anything that should happen soon
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +126,59 @@ def test_workflow__is_a_tree_of_runs_and_a_second_one_skips_every_step(workflow)
     assert {step: states(out)[step] for step in ("process_data", "lr", "promote")} == dict.fromkeys(
         ("process_data", "lr", "promote"), "done"
     )
+
+
+@pytest.fixture
+def versions(home, monkeypatch):
+    """Two versions in no stage, "1" and "2", in a registry that is empty again afterwards."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", home.tracking_uri)
+    for _ in range(2):
+        registry.register(*log_code("versions"), {}, "")
+    yield
+    empty_registry()
+
+
+def ran(out):
+    """The steps that were not cached, with their last state."""
+    return {step: state for step, state in states(out).items() if state != "cached"}
+
+
+def test_workflow__a_change_of_production_runs_promote_and_report_again_and_nothing_else(workflow, versions):
+    again = {"promote": "done", "report": "done"}
+    registry.promote("1", "the first", "by hand")
+    assert workflow.run("--models", "lr")[0] == 0
+    assert ran(workflow.run("--models", "lr")[1]) == {}
+
+    registry.promote("2", "better", "by hand")
+    assert ran(workflow.run("--models", "lr")[1]) == again
+    assert ran(workflow.run("--models", "lr")[1]) == {}
+
+    registry.rollback("night values are off")  # version 1 was there before, but not since this moment
+    assert ran(workflow.run("--models", "lr")[1]) == again
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        mlflow.MlflowClient().transition_model_version_stage(registry.MODEL, "1", "Archived")
+    out = workflow.run("--models", "lr")[1]
+    assert ran(out) == {"promote": "done", "report": "skipped"}
+    assert "no version of BestModel is in Production" in out
+
+
+def test_workflow__what_promote_itself_put_into_production_does_not_make_it_run_again(workflow, versions):
+    arguments = ["--models", "lr", "--promote.do", "promote1"]
+    assert ran(workflow.run(*arguments)[1]) == dict.fromkeys(["process_data", "lr", "promote", "report"], "done")
+    assert registry.production().version == "1"
+
+    assert ran(workflow.run(*arguments)[1]) == {}
+
+    registry.promote("2", "by hand", "by hand")
+    before = json.loads(workflow.runs("promote")[0].data.tags["dsgo.key_parts"])
+    now = pipeline.in_production()
+    assert before["in Production"].startswith("version 1 since ")
+    assert now["in Production"].startswith("version 2 since ")
+    assert keys.changes(workflow.experiment, "promote", before | now) == [
+        f"in Production: {before['in Production']} -> {now['in Production']}"
+    ]
 
 
 def test_workflow__a_failed_step_skips_what_needs_it_and_shows_its_last_lines(workflow):

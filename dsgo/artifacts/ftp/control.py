@@ -22,7 +22,7 @@ class Lost(Exception):
 
 
 class Unreachable(Lost):
-    """No connection came about."""
+    """No connection could be made."""
 
 
 class Refused(ftplib.error_perm):

@@ -90,15 +90,15 @@ class Pool:
 
         if len(items) < 2:
             return [one(item) for item in items]
-        with ThreadPoolExecutor(min(CONNECTIONS, (len(items) + 1) // 2), "ftp") as threads:
+        threads = ThreadPoolExecutor(min(CONNECTIONS, (len(items) + 1) // 2), "ftp")
+        try:
             futures = [threads.submit(one, item) for item in items]
-            try:
-                wait(futures, return_when=FIRST_EXCEPTION)
-            except BaseException:
-                stop.set()
-                raise
-            finally:
-                threads.shutdown(wait=False, cancel_futures=True)
+            wait(futures, return_when=FIRST_EXCEPTION)
+            threads.shutdown(cancel_futures=True)
+        except BaseException:  # Ctrl-C, wherever it comes: what is in hand ends, instead of being waited for
+            stop.set()
+            threads.shutdown(cancel_futures=True)
+            raise
         for future in futures:
             if not future.cancelled():
                 future.result()
@@ -203,7 +203,7 @@ class Pool:
         elif reply.startswith(("550", "553")):
             advice = f"check that {self.login.user} may do this, and that the path can be"
         else:
-            advice = "ask whoever runs it"
+            advice = "ask the person who runs it"
         message = f"the artifact store {self.login.server} refused: {reply} (to {what}): {advice}"
         return MlflowException(message, PERMISSION_DENIED if reply[:3] in ("530", "550") else ABORTED)
 

@@ -33,8 +33,9 @@ from dsgo.base.store_terms import PARTIAL
 class FTPArtifactRepository(ArtifactRepository):
     """Artifacts below `ftp[s]://user[:password]@host[:port]/path`; ftps is explicit TLS (RFC 4217).
 
-    The password is the URI's, else the variable DSGO_FTP_PASSWORD, else that of ~/.netrc, else on loopback the
-    workshop's 12345. DSGO_FTP_CA names the PEM file of a private certificate. The server must know SIZE (RFC 3659).
+    The password is the URI's, else on the store that DSGO_FTP_HOST names (default: loopback) the variable
+    DSGO_FTP_PASSWORD, else that of ~/.netrc, else on loopback the workshop's 12345. DSGO_FTP_CA names the PEM file of a
+    private certificate. The server must know SIZE (RFC 3659).
 
     Every method raises MlflowException: RESOURCE_DOES_NOT_EXIST for a missing path, PERMISSION_DENIED for a refused
     login or path, INVALID_PARAMETER_VALUE for a path that cannot be, ABORTED for a store that is full, down or unable.

@@ -1,7 +1,7 @@
-"""Pictures of MLflow's UI with this project's runs for the README: `make screenshots`, or this script by itself.
+"""Pictures of MLflow's UI with this project's runs for the chapters: `make screenshots`, or this script by itself.
 
 The tracking server (MLFLOW_TRACKING_URI) must hold a finished workflow and, for the comparison, a finished sweep of
-rf: `dsgo demo`, then the README's chapter on comparing. The UI is set as the README tells people to set it.
+rf: `dsgo demo`, then chapter 4 (04_comparing.md). The UI is set as the chapters tell people to set it.
 """
 
 import json
@@ -50,12 +50,12 @@ def take(driver: Chrome, url: str, path: Path, text: str, plots: int = 0) -> Non
 def newest(step: str) -> Run:
     """Return the newest finished run of a step; UserError where there is none."""
     condition = f"tags.`{tags.STEP}` = '{step}' AND attributes.status = 'FINISHED'"
-    found = mlflow.search_runs(
+    runs = mlflow.search_runs(
         experiment_names=[EXPERIMENT], filter_string=condition, max_results=1, output_format="list"
     )
-    if not found:
-        raise UserError(f"{EXPERIMENT} has no finished run of {step}: run it first, as the README says")
-    return found[0]
+    if not runs:
+        raise UserError(f"{EXPERIMENT} has no finished run of {step}: run it first, as docs/04_comparing.md says")
+    return runs[0]
 
 
 def settings(experiment: str, parents: list[str]) -> dict[str, str]:

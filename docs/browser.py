@@ -33,18 +33,18 @@ def find_browser() -> tuple[str, str] | None:
 @contextmanager
 def browser(downloads: Path | None = None) -> Iterator[webdriver.Chrome]:
     """Open a browser with a profile of its own and end it afterwards; downloads go to a folder without asking."""
-    found = find_browser()
-    if found is None:
+    paths = find_browser()
+    if paths is None:
         raise RuntimeError("no Chromium or Chrome with its chromedriver is on the PATH")
     with tempfile.TemporaryDirectory(prefix="dsgo-browser-", ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
-        options.binary_location = found[0]
+        options.binary_location = paths[0]
         for flag in [*FLAGS, f"--user-data-dir={profile}"]:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         if downloads:
             options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-        driver = webdriver.Chrome(options, webdriver.ChromeService(found[1]))
+        driver = webdriver.Chrome(options, webdriver.ChromeService(paths[1]))
         try:
             yield driver
         finally:

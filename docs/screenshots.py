@@ -1,6 +1,7 @@
-"""Take pictures of the running dashboard's pages: `python dashboard/screenshots.py --out docs`, or `make screenshots`.
+"""Take pictures of the running dashboard's pages: `python docs/screenshots.py --out docs`, or `make screenshots`.
 
-The README's are wide and light, with one dark and one of a phone's width; --all takes each page in all four ways. The
+Those of README and chapters are wide and light, one dark and one of a phone's width; --all takes each page in all four
+ways. The
 first page of the newest report of the tracking server (MLFLOW_TRACKING_URI) is among them, if there is a report.
 """
 
@@ -72,17 +73,17 @@ def take(driver: Chrome, url: str, path: Path, scheme: str, width: int, height: 
 
 def take_report(driver: Chrome, path: Path) -> bool:
     """Write the first page of the newest report; False where the tracking server has none."""
-    found = mlflow.search_runs(
+    runs = mlflow.search_runs(
         search_all_experiments=True,
         filter_string=f"tags.`{tags.STEP}` = 'report' AND attributes.status = 'FINISHED'",
         max_results=1,
         order_by=["attributes.start_time DESC"],
         output_format="list",
     )
-    if not found:
+    if not runs:
         return False
     with tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
-        file = mlflow.artifacts.download_artifacts(f"runs:/{found[0].info.run_id}/report/report.html", dst_path=folder)
+        file = mlflow.artifacts.download_artifacts(f"runs:/{runs[0].info.run_id}/report/report.html", dst_path=folder)
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
         page = {"width": 1000, "height": 1414, "deviceScaleFactor": 1, "mobile": False}  # A4's form
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", page)
