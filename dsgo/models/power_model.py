@@ -151,7 +151,7 @@ def _network(path: str) -> Callable:
     import keras
 
     network = keras.saving.load_model(path)
-    # One batch: `network.predict` spends 100 ms on its own machinery, whatever the number of rows.
+    # One batch: `network.predict` spends 100 ms on its own machinery, for any number of rows.
     return lambda x: np.asarray(network.predict_on_batch(np.asarray(x, "float32")), "float64")
 
 
