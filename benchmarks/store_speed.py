@@ -53,10 +53,14 @@ class Place:
         (home / "mlflow").mkdir(parents=True)
         near, far = linked(stack, DELAY) if is_far else ([], [])
         host = FAR if is_far else "127.0.0.1"
+        make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        make += ["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=benchmark"]
+        make += ["-addext", f"subjectAltName=IP:{host}"]
+        subprocess.run(make, cwd=home, check=True, capture_output=True)
         self.password = secrets.token_hex(16)  # MLflow's own client can only be given it in a URI, in this process
         environment = os.environ | {
             "DSGO_FTP_PASSWORD": self.password,
-            "DSGO_FTP_CA": str(home / "self-signed.pem"),
+            "DSGO_FTP_CA": str(home / "cert.pem"),
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
@@ -68,7 +72,15 @@ class Place:
         tracking += ["--artifacts-destination", f"ftp://guest@{host}:{plain}/"]
         for name, command in {
             "plain": [*store, "--port", str(plain)],
-            "secure": [*store, "--port", str(secure), "--self-signed"],
+            "secure": [
+                *store,
+                "--port",
+                str(secure),
+                "--tls-cert",
+                str(home / "cert.pem"),
+                "--tls-key",
+                str(home / "key.pem"),
+            ],
             "tracking": tracking,
         }.items():
             with (home / f"{name}.log").open("wb") as log:

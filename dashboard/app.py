@@ -29,7 +29,7 @@ EVERYWHERE = ("0.0.0.0", "::", "*", "")
 
 def create_app(hosts: list[str]) -> Dash:
     """Return the app with its pages, which answers on loopback and `hosts`; `live.start` begins to fill it."""
-    from pages import explore, models, overview, what_if, years
+    from pages import explore, models, nowhere, overview, what_if, years
     from shell import shell
 
     dmc.pre_render_color_scheme()
@@ -47,7 +47,9 @@ def create_app(hosts: list[str]) -> Dash:
     for order, (name, page) in enumerate(pages.items()):
         title = f"{name} · Sun & wind"
         dash.register_page(name, path=page.PATH, name=name, title=title, layout=page.layout, order=order)
+    dash.register_page("not_found_404", title="No such page · Sun & wind", layout=nowhere.layout)
     app.layout = shell
+    nowhere.answer_404(app.server, [page.PATH for page in pages.values()])
     add_guard(app.server, hosts)
     add_downloads(app.server)
     return app
@@ -58,8 +60,7 @@ def create_app(hosts: list[str]) -> Dash:
 @click.option("--allowed-hosts", default="", help="Names under which others reach it, with commas between them.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8050)
 @click.option("--experiment", default="predicting_wind_solar", help="The experiment whose runs are shown.")
-@click.option("--debug", is_flag=True, help="Dash's own server, with its tools.")
-def main(host: str, allowed_hosts: str, port: int, experiment: str, debug: bool) -> None:
+def main(host: str, allowed_hosts: str, port: int, experiment: str) -> None:
     """Show the dashboard until Ctrl-C."""
     logging.basicConfig(format="%(name)s: %(message)s")
     names = [name.strip() for name in allowed_hosts.split(",") if name.strip()]
@@ -71,17 +72,14 @@ def main(host: str, allowed_hosts: str, port: int, experiment: str, debug: bool)
     app = create_app(names if host in EVERYWHERE else [*names, f"[{host}]" if ":" in host else host])
     with tempfile.TemporaryDirectory(prefix="dsgo-dashboard-") as folder, interruptible():
         try:
-            server = None if debug else waitress.create_server(app.server, host=host, port=port, threads=THREADS)
+            server = waitress.create_server(app.server, host=host, port=port, threads=THREADS)
         except OSError as error:
             raise UserError(f"{host}:{port} cannot be listened on ({error.strerror}): choose another --port") from None
         tempfile.tempdir = folder  # MLflow leaves each model that it fetches in a folder of its own
         follower = live.start(experiment)
         try:
             click.echo(f"dashboard        http://{host}:{port}  (Ctrl-C ends it)")
-            if server is None:
-                app.run(host=host, port=str(port), debug=True, use_reloader=False)
-            else:
-                server.run()
+            server.run()
         except KeyboardInterrupt:
             pass
         finally:

@@ -33,7 +33,7 @@ def panels(rows: Sequence[Panel], xaxis: dict[str, Any], gap: float = 0.075) -> 
         place = {"xref": "paper", "x": 0, "xanchor": "left", "yref": "paper", "y": top, "yanchor": "bottom"}
         notes.append(place | {"text": f"<b>{title}</b>", "showarrow": False, "font": {"size": 12}})
     axes["xaxis"] = {"type": "date", "anchor": f"y{len(rows) if len(rows) > 1 else ''}"} | xaxis
-    margin = {"l": 44, "r": 10, "t": 70, "b": 36}  # above: the legend, two lines of it on a phone
+    margin = {"l": 44, "r": 10, "t": 78, "b": 36}  # above: the legend, two lines of it on a phone
     return {"data": data, "layout": theme.layout(annotations=notes, hoversubplots="axis", margin=margin, **axes)}
 
 
@@ -59,12 +59,14 @@ def power(
         colour = theme.RECORDED[target]
         area = {"fill": "tozeroy", "fillcolor": f"{colour}2E", "line": {"color": colour, "width": 1.4}}
         recorded = f"{theme.NAMES[target]} recorded"
-        lines = [line(grid, values[target], loaded, name=recorded, **area)]
+        lines = [line(grid, values[target], loaded, name=recorded, opacity=0.7 if dense else 1, **area)]
+        over: list[dict[str, Any]] = []
         for number, (name, predicted) in enumerate(models.items()):
             dash = ["solid" if dense else "dash", "dot"][number]
             style = {"color": [theme.PREDICTED, theme.OTHERS[0]][number], "width": [1.3, 1.7][number], "dash": dash}
             shown = {"legendgroup": name, "showlegend": target == targets[0], "opacity": 0.55 if dense else 1}
-            lines.append(line(grid, predicted[target], loaded, name=name, line=style, **shown))
+            over.append(line(grid, predicted[target], loaded, name=name, line=style, **shown))
+        lines = [*over, *lines] if dense else [*lines, *over]  # dense lines are an area: the record stays in sight
         top = highest([values[target], *(predicted[target] for predicted in models.values())], view)
         rows.append((f"{theme.NAMES[target]}, GW", lines, (0, top * 1.06)))
     if residuals and models:
@@ -104,7 +106,7 @@ def years(by_target: dict[str, dict[int, Array]], chosen: Sequence[int], period:
         for year in chosen:
             newest = year == known[-1]
             age = known.index(year) % len(theme.OTHERS)
-            style = {"color": theme.RECORDED[target] if newest else theme.OTHERS[age], "width": 2.6 if newest else 1.5}
+            style = {"color": theme.PREDICTED if newest else theme.OTHERS[age], "width": 2.6 if newest else 1.5}
             points = {"x0": "2016-01-01 06:00", "dx": 6 * 3_600_000, "y": packed(found[year]), "connectgaps": True}
             names = {"name": str(year), "legendgroup": str(year), "showlegend": target == next(iter(by_target))}
             lines.append(

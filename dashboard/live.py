@@ -48,6 +48,7 @@ class Data:
     values: dict[str, Array]  # by column, NaN in a missing hour
     stamps: Array  # of every hour of the grid, ISO 8601
     simulated: bool
+    licences: list[str]  # lines that the data's sources ask to be shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,15 @@ class Snapshot:
         """Return a run of the experiment by its id."""
         return next((run for run in self.runs if run.info.run_id == run_id), None)
 
+    def hold_out(self, choice: str) -> dict[str, float]:
+        """Return by target the error (GW) that a chosen model has on its hold-out, as far as its run is known."""
+        number = self.served.rpartition("/")[2] if choice == "production" else choice
+        version = next((version for version in self.versions if version.version == number), None)
+        run = self.run(version.run_id if version else choice)
+        figures = run.data.metrics if run and split_of(run) == "chronological" else {}
+        names = {target: f"mae_{target.removesuffix('_GW')}" for target in TARGETS}
+        return {target: figures[name] for target, name in names.items() if name in figures}
+
     def key(self, choice: str) -> str | None:
         """Return the key of a page's choice: "production", a version's number or a run id; None: there is no such."""
         if choice == "production":
@@ -99,6 +109,11 @@ class Snapshot:
         if any(has_model(run) and run.info.run_id == choice for run in self.runs):
             return f"runs:/{choice}/model"
         return None
+
+
+def split_of(run: Run) -> str:
+    """Return how a trainer's hold-out was chosen: chronological (so it is where a run does not say), random."""
+    return run.data.tags.get(tags.SPLIT) or run.data.params.get("split") or "chronological"
 
 
 def has_model(run: Run) -> bool:
@@ -128,8 +143,7 @@ class Follower(threading.Thread):
                 self._poll(turn)
                 turn += 1
             except (UserError, MlflowException, OSError) as error:
-                message = reason(error)
-                self._publish(problem=message or repr(error))
+                self._publish(problem=_in_words(error))
             except Exception as error:
                 log.exception("while asking the stores")
                 self._publish(problem=reason(error))
@@ -250,6 +264,20 @@ class Follower(threading.Thread):
         self.snapshot = new  # one assignment: readers see the old or the new one, whole
 
 
+def _in_words(error: Exception) -> str:
+    """Return why the stores could not be asked. A request that broke off is told by how the server is now."""
+    if isinstance(error, UserError):
+        return error.message
+    require_server.cache_clear()
+    try:
+        require_tracking()
+    except UserError as away:
+        return away.message
+    if str(error).startswith("API request to"):  # MLflow's text holds the request, not what is wrong
+        return "the tracking server broke off an answer; it is asked again"
+    return f"the stores could not be asked: {reason(error)}"
+
+
 def _shown(snapshot: Snapshot) -> tuple:
     """Return what makes two snapshots look different."""
     versions = tuple((v.version, v.current_stage, v.last_updated_timestamp) for v in snapshot.versions)
@@ -257,7 +285,7 @@ def _shown(snapshot: Snapshot) -> tuple:
     data = snapshot.data and snapshot.data.run.info.run_id
     runs = tuple(run.info.run_id for run in snapshot.runs)
     return (
-        bool(snapshot.problem),
+        snapshot.problem,
         data,
         production,
         snapshot.served,
@@ -271,12 +299,13 @@ def _shown(snapshot: Snapshot) -> tuple:
 
 def read(run: Run) -> Data:
     """Fetch the dataset of a process_data run."""
-    frame = load_dataset(run.info.run_id).frame
+    dataset = load_dataset(run.info.run_id)
+    frame = dataset.frame
     index = pd.DatetimeIndex(frame.index)
     grid = Grid.of(index)
     values = {name: grid.spread(index, frame[name].to_numpy("float64")) for name in COLUMNS}
     stamps = pd.date_range(grid.start, periods=grid.length, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy()
-    return Data(run, frame, grid, values, stamps, bool(frame.attrs.get("simulated")))
+    return Data(run, frame, grid, values, stamps, dataset.simulated, dataset.licences)
 
 
 def _in_order(values: list[Metric]) -> list[float]:

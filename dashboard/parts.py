@@ -12,8 +12,9 @@ from dash import ALL, Input, Output, State, clientside_callback, dcc, html
 from mlflow.entities import Run
 
 import theme
-from choices import a_period, period_of, span
-from live import Snapshot, has_model
+from choices import PERIOD, Address, period_of, span
+from dsgo.base.status import Status
+from live import Snapshot, has_model, split_of
 from series import Summary
 
 LIVE = Input("live", "data")  # changes when there is something new to show
@@ -48,7 +49,7 @@ def facts(rows: Sequence[tuple[str, Children]]) -> html.Dl:
 def table(head: Sequence[str], body: Sequence[Sequence[Children]], label: str) -> dmc.TableScrollContainer:
     """Return a small table that scrolls sideways on a phone."""
     inside = dmc.Table(data={"head": list(head), "body": [list(row) for row in body]}, className="figures")
-    return dmc.TableScrollContainer(inside, minWidth=420, type="native", **aria(label))
+    return dmc.TableScrollContainer(inside, minWidth=420, type="native", className="scrolls", **aria(label))
 
 
 SUMMARY = ["Recorded", "Predicted", "Of capacity", "Mean abs. error", "Bias", "r2", "Hours"]
@@ -100,8 +101,13 @@ def models(snapshot: Snapshot) -> list[dict[str, Any]]:
         }
         for v in snapshot.versions
     ]
-    runs = [{"value": run.info.run_id, "label": run_label(run)} for run in snapshot.runs if has_model(run)]
-    groups = [("Registry", [{"value": "production", "label": current}, *versions]), ("Runs, newest first", runs)]
+    runs: dict[str, list] = {"chronological": []}
+    for run in snapshot.runs:
+        if has_model(run):
+            runs.setdefault(split_of(run), []).append({"value": run.info.run_id, "label": run_label(run)})
+    groups = [("Registry", [{"value": "production", "label": current}, *versions])]
+    groups.append(("Runs, newest first", runs.pop("chronological")))
+    groups += [(f"Runs with split={split}: their errors do not compare", found) for split, found in runs.items()]
     return [{"group": name, "items": items} for name, items in groups if items]
 
 
@@ -112,8 +118,9 @@ def run_label(run: Run) -> str:
 
 
 def run_name(run: Run) -> str:
-    """Return a run's short name."""
-    return f"{run.info.run_name} {run.info.run_id[:6]}"
+    """Return a run's short name, with its split where that is not the usual one: its errors compare with no others."""
+    split = split_of(run)
+    return f"{run.info.run_name} {run.info.run_id[:6]}" + (f" (split={split})" if split != "chronological" else "")
 
 
 def model_label(snapshot: Snapshot, choice: str) -> str:
@@ -138,6 +145,28 @@ def ui(path: str) -> str:
 def run_path(run: Run) -> str:
     """Return a run's page in MLflow's UI."""
     return f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+
+
+def light(status: Status | None) -> Children:
+    """Return how something stands, in a word and a colour, and the reason; nothing where that is not known."""
+    if status is None:
+        return None
+    word = html.Span(status.level, className=f"light light-{status.level}")
+    return html.Div([word, f" {status.words}"], className="stat-note")
+
+
+def notice(address: Address, view: dict[str, str] | None = None) -> Children:
+    """Return what of the page's address could not be taken, and what is shown instead; nothing if all of it could."""
+    if not address.wrong and not address.changed:
+        return None
+    shown = "the page's default"
+    if view and any(text.startswith(PERIOD) for text in address.wrong):
+        first, last = period_of(view)
+        shown = f"{theme.when(first)} to {theme.when(last)}"
+    said = [f"{'; '.join(address.wrong)}: shown is {shown}"] if address.wrong else []
+    text = "; ".join(said + address.changed)
+    title = "The address could not be taken as it is"
+    return dmc.Alert(f"{text}.", title=title, color="yellow", id="address-notice")
 
 
 def not_made(snapshot: Snapshot) -> str:
@@ -183,7 +212,7 @@ def keep_in_url(path: str, controls: dict[str, Input]) -> html.Div:
     """
     name = f"url-of-{path.strip('/')}"
     function = f"(...values) => window.dsgo.keepInUrl('{path}', {json.dumps(list(controls))}, values)"
-    clientside_callback(function, Output(name, "data-kept"), *controls.values())
+    clientside_callback(function, Output(name, "data-kept"), *(controls.values() or [LIVE]))
     return html.Div(id=name, hidden=True)
 
 
@@ -192,12 +221,12 @@ def address(path: str, **state: str) -> str:
     return f"{path}?{urlencode(state)}"
 
 
-def period(name: str, snapshot: Snapshot, query: dict[str, str]) -> list:
+def period(name: str, snapshot: Snapshot, view: dict[str, str] | None) -> list:
     """Return a calendar for the period in view, which stands in the store `{name}-view` (see follow_period)."""
-    if snapshot.data is None:
+    if snapshot.data is None or view is None:
         return [dcc.Store(id=f"{name}-view"), dcc.Store(id=f"{name}-bounds")]
     grid = snapshot.data.grid
-    view, last = a_period(query, grid, days=14), grid.time(grid.length - 1)
+    last = grid.time(grid.length - 1)
     calendar = dmc.DatePickerInput(
         id=f"{name}-picked",
         label="Period (UTC)",

@@ -28,7 +28,8 @@ def shell() -> dmc.MantineProvider:
         size="lg",
         **aria("Switch between light and dark"),
     )
-    burger = dmc.Burger(id="burger", hiddenFrom="sm", size="sm", opened=False, **aria("Navigation"))
+    states = {"aria-expanded": "false", "aria-controls": "pages"}
+    burger = dmc.Burger(id="burger", hiddenFrom="sm", size="sm", opened=False, **aria("Navigation"), **states)
     title = dmc.Anchor(
         [html.Img(src=dash.get_asset_url("logo.svg"), alt="", width=30, height=30), html.Span("Sun & wind")],
         href="/",
@@ -46,7 +47,10 @@ def shell() -> dmc.MantineProvider:
     links = [
         dmc.NavLink(label=page["name"], href=page["path"], leftSection=icon(ICONS[page["path"]]), active="exact")
         for page in dash.page_registry.values()
+        if page["path"] in ICONS
     ]
+    # Filled in by assets/dashboard.js, for which the dashboard need not answer.
+    away = dmc.Alert(html.Span(id="away-text"), title="The dashboard does not answer", color="red", mb="md")
     return dmc.MantineProvider(
         [
             dcc.Store(id="live"),
@@ -56,9 +60,14 @@ def shell() -> dmc.MantineProvider:
             dmc.AppShell(
                 [
                     dmc.AppShellHeader(header),
-                    dmc.AppShellNavbar(html.Nav(links, **aria("Pages")), p="sm"),
+                    dmc.AppShellNavbar(html.Nav(links, id="pages", **aria("Pages")), p="sm"),
                     dmc.AppShellMain(
-                        [html.Div(id="banner", role="status"), html.Div(dash.page_container, id="content")]
+                        [
+                            html.Div(away, id="away", role="alert", hidden=True),
+                            html.Div(id="banner", role="status"),
+                            html.Div(dash.page_container, id="content"),
+                            html.Footer(id="licences", className="stat-note"),
+                        ]
                     ),
                 ],
                 id="frame",
@@ -76,6 +85,7 @@ def shell() -> dmc.MantineProvider:
     Output("live", "data"),
     Output("badges", "children"),
     Output("banner", "children"),
+    Output("licences", "children"),
     Input("ask", "n_intervals"),
     State("live", "data"),
 )
@@ -83,8 +93,14 @@ def follow(_: int | None, shown: dict[str, Any] | None) -> tuple:
     """Tell an open page what is new; nothing, most of the time."""
     snapshot = live.now()
     if shown and shown["serial"] == snapshot.serial:
-        return no_update, no_update, no_update
-    return {"serial": snapshot.serial, "ready": snapshot.ready}, badges(snapshot), banner(snapshot)
+        return (no_update,) * 4
+    state = {"serial": snapshot.serial, "ready": snapshot.ready}
+    return state, badges(snapshot), banner(snapshot), licences(snapshot)
+
+
+def licences(snapshot: live.Snapshot) -> str:
+    """Return the licence lines of the data's sources, which ask for them to be shown; empty where it names none."""
+    return ". ".join(snapshot.data.licences) if snapshot.data else ""
 
 
 def badges(snapshot: live.Snapshot) -> list:
@@ -128,10 +144,12 @@ clientside_callback(
     """(opened, path, frame) => {
         const closed = window.dash_clientside.callback_context.triggered.some((t) => t.prop_id.includes("pathname"));
         const navbar = {...frame, collapsed: {mobile: closed || !opened}};
-        return [navbar, closed ? false : opened];
+        const open = !closed && opened;
+        return [navbar, open, String(open)];
     }""",
     Output("frame", "navbar"),
     Output("burger", "opened"),
+    Output("burger", "aria-expanded"),
     Input("burger", "opened"),
     Input("_pages_location", "pathname"),
     State("frame", "navbar"),

@@ -9,7 +9,8 @@ from mlflow.entities import Run
 
 import parts
 import theme
-from live import Snapshot
+from dsgo.models.words import why_there
+from live import Snapshot, has_model
 
 LOOK = {
     "accentColor": "var(--mantine-primary-color-filled)",
@@ -34,6 +35,8 @@ def grid(name: str, columns: list[dict[str, Any]], rows: list[dict[str, Any]], l
         "ensureDomOrder": True,  # for screen readers
         "tooltipShowDelay": 300,
         "suppressColumnVirtualisation": True,
+        "tabToNextCell": {"function": "leaveGrid(params)"},
+        "tabToNextHeader": {"function": "leaveGrid(params)"},
     }
     table = dag.AgGrid(
         id=name,
@@ -56,17 +59,24 @@ def number(field: str, name: str, digits: int, hint: str = "") -> dict[str, Any]
 
 def link(field: str, name: str) -> dict[str, Any]:
     """Return a column of links {text, href} into MLflow's UI, opened in another tab."""
-    text = {"function": f"params.data.{field}.text"}
-    return {"field": field, "headerName": name, "cellRenderer": "Link", "valueGetter": text, "colId": field}
+    text, follow = {"function": f"params.data.{field}.text"}, {"function": "followLink(params)"}
+    return {
+        "field": field,
+        "headerName": name,
+        "cellRenderer": "Link",
+        "valueGetter": text,
+        "colId": field,
+        "suppressKeyboardEvent": follow,
+    }
 
 
-def runs_grid(runs: Sequence[Run]) -> html.Div:
+def runs_grid(runs: Sequence[Run], name: str, label: str) -> html.Div:
     """Return every run: what, when, how long, hold-out metrics, a link to it."""
     columns: list[dict[str, Any]] = [
         link("run", "Run"),
+        *[number(name, name.replace("_", " "), 3, HINTS.get(name, "")) for name in METRICS],
         {"field": "started", "headerName": "Started (UTC)"},
         number("seconds", "Seconds", 0),
-        *[number(name, name.replace("_", " "), 3, HINTS.get(name, "")) for name in METRICS],
         {"field": "params", "headerName": "Parameters", "tooltipField": "params", "maxWidth": 320},
     ]
     rows = [
@@ -76,10 +86,10 @@ def runs_grid(runs: Sequence[Run]) -> html.Div:
             "seconds": (run.info.end_time - run.info.start_time) / 1000,
             "params": ", ".join(f"{key}={value}" for key, value in sorted(run.data.params.items()) if value),
         }
-        | {name: run.data.metrics.get(name) for name in METRICS}
+        | {name: run.data.metrics.get(name) if has_model(run) else None for name in METRICS}
         for run in runs
     ]
-    return grid("runs-grid", columns, rows, "Finished runs")
+    return grid(name, columns, rows, label)
 
 
 def versions_table(snapshot: Snapshot) -> html.Div:
@@ -126,7 +136,7 @@ def history_table(snapshot: Snapshot) -> html.Div:
             "since": f"{entry.since:%Y-%m-%d %H:%M}",
             "until": f"{entry.until:%Y-%m-%d %H:%M}" if entry.until else "now",
             "how": entry.how,
-            "why": entry.why,
+            "why": ": ".join(why_there(snapshot.history, entry)) if entry.how == "rollback" else entry.why,
         }
         for entry in snapshot.history
     ]

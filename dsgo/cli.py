@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from dsgo.base.errors import UserError, reason
-from dsgo.base.places import ROOT
+from dsgo.base.processes import hear_ctrl_c
 from dsgo.base.store_terms import FTP_PORT
 
 PORT = click.IntRange(1, 65535)
@@ -22,6 +22,7 @@ mlflow_port_option = click.option("--mlflow-port", type=PORT, default=5000, help
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 def main() -> None:
     """Germany's hourly solar and wind power: from raw data to models that can be trusted."""
+    hear_ctrl_c()
 
 
 @main.command()
@@ -62,22 +63,21 @@ def up(home: Path | None, ftp_port: int, mlflow_port: int, direct: bool) -> None
 @click.option("--dashboard-port", type=PORT, default=8050, help="Port of the dashboard.")
 def demo(once: bool, home: Path | None, ftp_port: int, mlflow_port: int, dashboard_port: int) -> None:
     """Go the whole way on the simulated sample: stores, workflow, models compared, report, dashboard."""
-    from rich.console import Console
-
     from dsgo.base.processes import interruptible
+    from dsgo.base.terminal import console
     from dsgo.demo import run_demo, running_dashboard
     from dsgo.stores.running import SERVER, running_stores
 
-    console = Console()
+    screen = console()
     try:
         with interruptible(), running_stores(home or SERVER, ftp_port, mlflow_port) as stores:
-            run_demo(stores, console)
+            run_demo(stores, screen)
             if not once:
                 with running_dashboard(stores, dashboard_port) as address:
-                    console.print(f"dashboard        {address}\n\nCtrl-C ends all.", highlight=False)
+                    screen.print(f"dashboard        {address}\n\nCtrl-C ends all.")
                     stores.watch()
     except KeyboardInterrupt:
-        console.print("Everything has ended.")
+        screen.print("Everything has ended.")
 
 
 @main.command()
@@ -140,24 +140,21 @@ def promote(version: str, why: str) -> None:
 @main.command()
 def history() -> None:
     """Show what was in Production, from when to when and why, the newest first."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from dsgo.base.terminal import console
     from dsgo.models import registry
 
     with one_line():
         state = registry.look()
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160  # a log has no width of its own
     table = Table("version", "since (UTC)", "until (UTC)", "how", "why", box=None)
     for entry in state.history:
         until = f"{entry.until:%Y-%m-%d %H:%M:%S}" if entry.until else "now"
         cells = [entry.version or "none", f"{entry.since:%Y-%m-%d %H:%M:%S}", until, entry.how, entry.why]
         table.add_row(*map(Text, cells))
     if state.history:
-        console.print(table)
+        console().print(table)
     if any(entry.how == "unrecorded" for entry in state.history):
         click.echo("unrecorded: seen afterwards. What came and went between two looks is not known.")
     if state.to_do:
@@ -178,19 +175,6 @@ def score(source: Path, target: Path, model: str | None) -> None:
     with one_line(tracking=model is None or model.startswith(("models:/", "runs:/"))):
         rows = score(source, target, model)
     click.echo(f"{target}: {rows:,} rows")
-
-
-@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def dashboard(options: tuple[str, ...]) -> None:
-    """Show the dashboard until Ctrl-C, as `python dashboard/app.py` does; it takes the same options."""
-    import runpy
-    import sys
-
-    folder = ROOT / "dashboard"  # run, not imported: nothing here depends on it
-    sys.path.insert(0, str(folder))
-    sys.argv = ["dsgo dashboard", *options]
-    runpy.run_path(str(folder / "app.py"), run_name="__main__")
 
 
 @main.command()

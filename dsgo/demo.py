@@ -46,14 +46,14 @@ def run_demo(stores: Stores, console: Console) -> None:
     report = mlflow.artifacts.download_artifacts(
         f"runs:/{counted[tags.RUN + 'report']}/report/report.html", dst_path=str(stores.home)
     )
-    console.print(f"report           {report}", highlight=False, soft_wrap=True)
-    console.print(f"tracking server  {stores.tracking_uri}\nartifact store   {stores.ftp_uri}", highlight=False)
+    console.print(f"report           {report}", soft_wrap=True)
+    console.print(f"tracking server  {stores.tracking_uri}\nartifact store   {stores.ftp_uri}")
 
 
 def comparison(runs: list[Run], tracking_uri: str) -> Table:
     """Return a table of finished trainer runs, the best first: hold-out mae in GW, r2, skill, seconds, page of each."""
     simulated = any(run.data.tags.get(tags.SIMULATED) == "True" for run in runs)
-    table = Table(title=f"Hold-out: the last calendar year{' (simulated data)' if simulated else ''}")
+    table = Table(title=f"Hold-out: the last 365 days{' (simulated data)' if simulated else ''}")
     for name in ("model", "mae, GW", "r2", "skill", "seconds"):
         table.add_column(name, justify="left" if name == "model" else "right")
     table.add_column("link", overflow="fold")

@@ -6,6 +6,7 @@ parameters are given as `-P rf.max_depth=12`.
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 import mlflow
@@ -13,6 +14,7 @@ import mlflow
 from dsgo.base import tags
 from dsgo.base.errors import UserError
 from dsgo.base.places import ROOT
+from dsgo.data import live
 from dsgo.data.opsd import find_pair
 from dsgo.models import registry
 from dsgo.runs import options
@@ -22,13 +24,12 @@ from dsgo.workflow import keys
 from dsgo.workflow.plan import Planned, Step, choose, own_parameters, plan
 from dsgo.workflow.project import Source
 
-VALUES = ["source", "start", "end", "country", "models", "to", "metric", "margin"]  # parameters that steps are given
-
 DATA, MODELS = "dataset/dataset.parquet", ("model/MLmodel", "serving/MLmodel")
-RAW = {"source": "{source}", "start": "{start}", "end": "{end}", "country": "{country}"}
+RAW = {name: f"{{{name}}}" for name in ("source", "start", "end", "now", "country", "weather_late", "power_late")}
 ON_DATA = {"data": "{process_data}"}
 BLEND = {"run_ids": "{kernel},{gbm},{rf}"}
 GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
+VALUES = [*RAW, "models", "to", "metric", "margin"]  # parameters that steps are given
 
 
 def nothing_to_report_on() -> str:
@@ -39,14 +40,7 @@ def nothing_to_report_on() -> str:
 
 def in_production() -> dict[str, str]:
     """Return what is in Production and since when, in words: a move by hand, a promotion or a rollback changes it."""
-    there = [version.version for version in registry.versions() if version.current_stage == "Production"]
-    if len(there) > 1:
-        return {"in Production": f"versions {' and '.join(there)}"}
-    last = next(iter(registry.history()), None)
-    if last is None:
-        return {"in Production": "nothing yet"}
-    what, since = (f"version {last.version}", last.since) if there else ("nothing", last.until)
-    return {"in Production": f"{what} since {since:%Y-%m-%d %H:%M:%S} UTC" if since else what}
+    return {"in Production": registry.look().exact}
 
 
 STEPS = [
@@ -73,16 +67,22 @@ STEPS = [
 TRAINERS = [step.name for step in STEPS if step.trainer]
 
 
-def plan_steps(
-    values: dict[str, str], own: dict[str, dict[str, str]], root: Path = ROOT, env_manager: str = "local"
-) -> list[Planned]:
+def values_of(parameters: dict[str, Any]) -> dict[str, str]:
+    """Return what steps are given of the workflow's parameters; `now` is the hour in which it began."""
+    values = {name: str(parameters[name]) for name in VALUES}
+    return values | {"now": f"{live.present(values['now']):%Y-%m-%dT%H:%MZ}"}
+
+
+def plan_steps(values: dict[str, str], own: dict[str, dict[str, str]], root: Path = ROOT) -> list[Planned]:
     """Return the plan of the chosen steps (see dsgo.workflow.plan.plan, also for what it raises).
 
     `values` has the workflow's parameters, `own` those of single steps; `root` is the folder of the MLprojects.
     """
     source = values["source"]
-    content = {} if source in ("sample", "opsd") else {"source": " ".join(map(keys.digest, find_pair(Path(source))))}
-    requirements = "" if env_manager == "uv" else keys.digest(root / "requirements.txt")
+    content = {} if source in live.SOURCES else {"now": ""}  # the present does not count elsewhere
+    if source not in ("sample", "opsd", *live.SOURCES):
+        content["source"] = " ".join(map(keys.digest, find_pair(Path(source))))
+    requirements = keys.digest(root / "requirements.txt")
     return plan(choose(STEPS, values["models"]), values, own, root, requirements, content)
 
 
@@ -92,7 +92,6 @@ def plan_steps(
 @options.gate
 @click.option("--scheduler", default="", help="Address of a Dask cluster's scheduler; nothing: inside this process.")
 @click.option("--project", default="", help="Git URI of this project, for workers that do not see this folder.")
-@click.option("--env-manager", type=click.Choice(["local", "uv"]), default="local", help="Environment of each step.")
 @click.option("--retries", type=click.IntRange(min=0), default=1, help="New tries of a step whose worker died.")
 @click.option("--timeout", type=click.FloatRange(min=1), default=3600, help="Seconds that a step may take.")
 @click.option("--cache", "use_cache", type=bool, default=True, help="Skip a step whose work was done before.")
@@ -100,7 +99,6 @@ def plan_steps(
 def main(
     scheduler: str,
     project: str,
-    env_manager: str,
     retries: int,
     timeout: float,
     use_cache: bool,
@@ -113,10 +111,10 @@ def main(
 
     with start_run("workflow") as parent, tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
         registry.production()  # several there: said before hours of training, not after
-        source, values = Source.of(project or str(ROOT)), {name: str(parameters[name]) for name in VALUES}
-        planned = plan_steps(values, own_parameters(own), source.checkout(Path(folder)), env_manager)
+        source, values = Source.of(project or str(ROOT)), values_of(parameters)
+        planned = plan_steps(values, own_parameters(own), source.checkout(Path(folder)))
         ids = (parent.info.experiment_id, parent.info.run_id)
-        setting = Setting(source, env_manager, mlflow.get_tracking_uri(), *ids, retries + 1, timeout)
+        setting = Setting(source, mlflow.get_tracking_uri(), *ids, retries + 1, timeout)
         drive(setting, scheduler, planned, values, use_cache)
         if values["to"] == "Production" and not (state := registry.look()).version:
             gate = mlflow.get_run(parent.info.run_id).data.tags[tags.RUN + "promote"]
@@ -132,8 +130,8 @@ def why(step: str, params: tuple[str, ...], experiment_name: str) -> list[str]:
     given = dict(param.partition("=")[::2] for param in params)
     arguments = [part for name, value in given.items() for part in (f"--{name}", value)]
     with main.make_context("workflow", arguments) as context:
-        values = {name: str(context.params[name]) for name in VALUES}
-        planned = plan_steps(values, own_parameters(context.params["own"]), ROOT, context.params["env_manager"])
+        values = values_of(context.params)
+        planned = plan_steps(values, own_parameters(context.params["own"]), ROOT)
     item = next((item for item in planned if item.step.name == step), None)
     if item is None:
         raise UserError(f"there is no step {step!r}; there are {', '.join(item.step.name for item in planned)}")

@@ -36,9 +36,9 @@ NOTEBOOKS = [
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=ROOT / "build" / "notebooks")
 def main(out: Path) -> None:
     """Execute each, one after the other; the first that fails ends it."""
-    require_tracking()
-    registry.require_production()
     with interruptible(), tempfile.TemporaryDirectory(prefix="dsgo-") as scratch:
+        require_tracking()
+        registry.require_production()
         for name in NOTEBOOKS:
             click.echo(f"{name:45}", nl=False)
             begun = time.monotonic()

@@ -1,8 +1,8 @@
-"""Figures of a dataset: one interactive HTML page (plotly) and two PNGs (matplotlib)."""
+"""Figures of a dataset: one interactive HTML page (plotly) and one PNG (matplotlib)."""
 
+from collections.abc import Iterable
 from html import escape
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
@@ -10,6 +10,7 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from dsgo.base.colours import COLOURS
+from dsgo.data.quality import MENDED
 from dsgo.data.rolling import rolling_week
 from dsgo.data.schema import TARGETS, TIME, WEATHER
 
@@ -19,11 +20,12 @@ NAMES = dict(zip(TARGETS, ["solar", "wind"], strict=True))
 DOTS = 3000  # hours drawn in the scatter matrix; more only hide each other
 
 
-def page(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex) -> str:
+def page(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex, notes: Iterable[str] = ()) -> str:
     """Return an HTML page: the series with a range slider, rolling week by year, hour by month heat map, the dirt.
 
-    `dirt` is from `dsgo.data.quality.clean`, `hours` the whole period. The page needs no network: plotly.js is in it,
-    once, because MLflow's UI shows an HTML artifact by itself, where no file beside it can be reached.
+    `dirt` is from `dsgo.data.quality.clean`, `hours` the whole period, `notes` stand below the heading. The page
+    needs no network: plotly.js is in it, once, because MLflow's UI shows an HTML artifact by itself, where no file
+    beside it can be reached.
     """
     whole = dataset.reindex(hours)  # so that a missing hour is a gap, not a straight line
     figures = [_series(whole), _rolling_week(whole), _heat_map(dataset), _dirt(dirt, hours)]
@@ -32,10 +34,11 @@ def page(dataset: pd.DataFrame, dirt: pd.DataFrame, hours: pd.DatetimeIndex) -> 
     buttons = {"displaylogo": False, "modeBarButtonsToRemove": ["sendChartToCloud"]}
     parts = [figure.to_html(full_html=False, include_plotlyjs=False, config=buttons) for figure in figures]
     title = f"Hourly power and weather, {hours[0]:%Y-%m-%d} to {hours[-1]:%Y-%m-%d}{_note(dataset)}"
+    said = "".join(f"<p>{escape(note)}</p>" for note in notes)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<script>{get_plotlyjs()}</script></head>"
-        f'<body style="font-family: sans-serif"><h1>{escape(title)}</h1>{"".join(parts)}</body></html>'
+        f'<body style="font-family: sans-serif"><h1>{escape(title)}</h1>{said}{"".join(parts)}</body></html>'
     )
 
 
@@ -76,6 +79,7 @@ def _heat_map(dataset: pd.DataFrame) -> go.Figure:
 
 def _dirt(dirt: pd.DataFrame, hours: pd.DatetimeIndex) -> go.Figure:
     figure = go.Figure(layout={"height": 360})
+    dirt = dirt[~dirt["kind"].isin(MENDED)]
     for kind, rows in dirt.groupby("kind", sort=False):
         at = rows.drop_duplicates([TIME, "column"])
         figure.add_scatter(
@@ -115,19 +119,6 @@ def scatter_matrix(dataset: pd.DataFrame) -> Figure:
             if column == 0:
                 axes.set_ylabel(f"{y.removesuffix('_GW')}, {UNITS[y]}")
     figure.suptitle(f"{len(dots):,} random hours, each column against each{_note(dataset)}")
-    return figure
-
-
-def heat_map(dataset: pd.DataFrame) -> Figure:
-    """Return the mean power by hour and month, for a look without opening the page."""
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    for axes, target in zip(figure.subplots(1, 2), TARGETS, strict=True):
-        image = axes.imshow(
-            _by_hour_and_month(dataset[target]), aspect="auto", cmap="cividis", extent=(-0.5, 23.5, 12.5, 0.5)
-        )
-        axes.set(title=NAMES[target], xlabel="hour of day, UTC", ylabel="month", yticks=np.arange(1, 13))
-        figure.colorbar(image, ax=axes, label="GW")
-    figure.suptitle(f"Mean power by hour and month{_note(dataset)}")
     return figure
 
 

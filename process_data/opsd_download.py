@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from dsgo.base.errors import UserError
-from dsgo.data.opsd import POWER_NAME, WEATHER_NAME, RawPair, open_csv
+from dsgo.data.opsd import POWER_NAME, WEATHER_NAME, RawPair
+from dsgo.data.packed import unpacked
 
 # Versions 2019-06-05 and 2019-04-09: the last that hold wind generation, wind speed and radiation of 2013 to 2016.
 TIME_SERIES_URL = (
@@ -62,7 +63,7 @@ def fetch(url: str, sha256: str, stem: str) -> Path:
 
 def _check(path: Path, url: str, sha256: str, stem: str) -> None:
     digest = hashlib.sha256()
-    with open_csv(path, stem) as file:
+    with unpacked(path, rf"{stem}\.csv") as file:
         for piece in iter(partial(file.read, 2**20), b""):
             digest.update(piece)
     if (found := digest.hexdigest()) != sha256:

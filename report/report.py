@@ -25,7 +25,7 @@ from dsgo.runs import options
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
 from weekly import numbers
-from weekly.inputs import PRODUCTION, find_model, find_quality
+from weekly.inputs import PRODUCTION, find_model, find_place, find_quality
 from weekly.out_folder import copy_whole, make_folder
 from weekly.pdf import find_browser, print_pdf
 from weekly.words import title
@@ -37,9 +37,10 @@ HERE = Path(__file__).parent
 @options.data
 @click.option("--week", default="", help="Any day of the week, YYYY-MM-DD; nothing: the last whole week.")
 @click.option("--model", "uri", default=PRODUCTION, show_default=True)
+@click.option("--name", default="", help="What the title names; nothing: the data's country, or its file's name.")
 @click.option("--author", default="DSGoPipeline", show_default=True, help="Named on the first page.")
 @click.option("--out", default="", help="A folder for the files: absolute, or relative to the repository.")
-def main(data: str, week: str, uri: str, author: str, out: str) -> None:
+def main(data: str, week: str, uri: str, name: str, author: str, out: str) -> None:
     """Load, predict, write, print, log."""
     with interruptible(), start_run("report"), tempfile.TemporaryDirectory(prefix="dsgo-") as scratch:
         target = make_folder(HERE.parent / out) if out else None
@@ -50,14 +51,15 @@ def main(data: str, week: str, uri: str, author: str, out: str) -> None:
         power = pd.DataFrame(model.predict(model_input(dataset.frame)))
         hours = dataset.frame.assign(**dict(zip(numbers.PREDICTED, power[TARGETS].to_numpy("float64").T, strict=True)))
 
-        about = {"country": "DE", "simulated": False} | dataset.frame.attrs
+        about = {"place": name or find_place(dataset), "simulated": dataset.simulated}
         about |= {"model": about_model, "quality": find_quality(dataset.run_id), "author": author}
-        about |= {"data": dataset.uri, "prepared": datetime.now(UTC).isoformat()}
+        about |= {"data": dataset.uri, "licences": dataset.licences, "prepared": datetime.now(UTC).isoformat()}
         folder = write(hours, about, start, Path(scratch))
 
         mlflow.log_artifacts(str(folder), "report")
         table = numbers.fortnight(hours, start, about_model["trained_until"])
-        mlflow.log_metrics(numbers.figures(numbers.summary(hours, start), numbers.accuracy(table)))
+        figures = numbers.figures(numbers.summary(hours, start), numbers.accuracy(table))
+        mlflow.log_metrics({figure: round(value, 4) for figure, value in figures.items()})
         mlflow.set_tags({tags.WEEK: f"{start:%G-W%V}", tags.SIMULATED: about["simulated"]})
         where = copy_whole(folder, target) if target else mlflow.get_artifact_uri("report")
     click.echo(f"report: week {start:%G-W%V}, {about_model['name']}: {where}")

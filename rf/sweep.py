@@ -58,20 +58,23 @@ def main(data: str, split: str, features: str, seed: int, **lists: list[int]) ->
             Progress(disable=not sys.stdout.isatty()) as progress,
         ):
             bar = progress.add_task("forests", total=len(combinations))
-            fits = []
-            for params in combinations:
-                recipe = partial(fit, features=features, random_state=seed, n_jobs=1, **params)
-                both = [pool.submit(recipe, hours) for hours in (train, dataset.frame)]
-                fits.append([*both, pool.submit(predict_unseen, recipe, train, 1)])
-            # Logged one after another: what it parses of Python must not be parsed in two threads at once, or Python
-            # before 3.11.8 and 3.12.2 may end in a SystemError (CPython issue 106905).
-            for params in combinations:
-                judged, serving, seen = (done.result() for done in fits.pop(0))
-                name = " ".join(f"{key}={value}" for key, value in params.items())
-                with mlflow.start_run(run_name=name, nested=True, tags={tags.STEP: "rf"}):
-                    mlflow.log_params(params | {"split": split, "features": features, "seed": seed})
-                    rows.append(params | log_fitted(judged, serving, seen, dataset, split))
-                progress.advance(bar)
+            try:
+                fits = []
+                for params in combinations:
+                    recipe = partial(fit, features=features, random_state=seed, n_jobs=1, **params)
+                    both = [pool.submit(recipe, hours) for hours in (train, dataset.frame)]
+                    fits.append([*both, pool.submit(predict_unseen, recipe, train, 1)])
+                # Logged one after another: what it parses of Python must not be parsed in two threads at once, or
+                # Python before 3.11.8 and 3.12.2 may end in a SystemError (CPython issue 106905).
+                for params in combinations:
+                    judged, serving, seen = (done.result() for done in fits.pop(0))
+                    name = " ".join(f"{key}={value}" for key, value in params.items())
+                    with mlflow.start_run(run_name=name, nested=True, tags={tags.STEP: "rf"}):
+                        mlflow.log_params(params | {"split": split, "features": features, "seed": seed})
+                        rows.append(params | log_fitted(judged, serving, seen, dataset, split))
+                    progress.advance(bar)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C waits for no fit that has not begun
         table = pd.DataFrame(rows).sort_values("mae").reset_index(drop=True)
         mlflow.log_table(table, "sweep.json")
     print(table[[*lists, "mae", "r2", "mae_skill"]].round(3).to_string(index=False))

@@ -25,7 +25,7 @@ from store_check import check
 from store_files import StoreFiles, remove_leftovers
 from store_guard import GuardedServer
 from store_sessions import SecureSession, StoreSession
-from store_tls import TlsError, context, self_signed
+from store_tls import TlsError, context
 from store_transfers import SecureTransfer
 from store_users import Users, UsersError, new_user, write_user
 
@@ -102,7 +102,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--min-free", type=size, default="256M", help="room to leave free on the disk (256M)")
     parser.add_argument("--tls-cert", type=Path, metavar="PEM", help="certificate, with its chain")
     parser.add_argument("--tls-key", type=Path, metavar="PEM", help="its private key")
-    parser.add_argument("--self-signed", action="store_true", help="make a certificate for a trial")
     parser.add_argument(
         "--tls-only", action=argparse.BooleanOptionalAction, help="refuse plain text (wherever it is not loopback)"
     )
@@ -168,8 +167,6 @@ def find_users(args: argparse.Namespace) -> Users:
 def find_session(args: argparse.Namespace) -> type[StoreSession]:
     """Return the kind of session: with TLS if there is a certificate, without it if that is allowed."""
     certificate, key = args.tls_cert, args.tls_key or args.tls_cert
-    if args.self_signed:
-        certificate, key = self_signed(args.users.resolve().parent, args.host)
     if certificate:
         SecureSession.ssl_context = context(certificate, key)
         SecureTransfer.context = context(certificate, key, SSL.TLS1_2_VERSION)
@@ -177,7 +174,7 @@ def find_session(args: argparse.Namespace) -> type[StoreSession]:
         return SecureSession
     if wants_tls(args):
         fail(
-            f"listening on {args.host} needs TLS: give --tls-cert and --tls-key, --self-signed for a trial, or "
+            f"listening on {args.host} needs TLS: give --tls-cert and --tls-key (for a trial see server/README.md), or "
             "--no-tls-only where nobody can listen in"
         )
     return StoreSession
@@ -185,6 +182,8 @@ def find_session(args: argparse.Namespace) -> type[StoreSession]:
 
 def serve(args: argparse.Namespace) -> None:
     """Serve until a signal ends it."""
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, end)
     try:
         args.root.mkdir(parents=True, exist_ok=True)
         users, session = find_users(args), find_session(args)
@@ -199,8 +198,6 @@ def serve(args: argparse.Namespace) -> None:
     session.authorizer = users
     session.passive_ports = args.passive_ports
     GuardedServer.max_cons, GuardedServer.max_cons_per_ip = connections(), CONNECTIONS_PER_ADDRESS
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, end)
     try:
         server = GuardedServer((args.host, args.port), session)
     except (OSError, OverflowError) as error:

@@ -1,6 +1,7 @@
 """Fixtures that all tests share: the real data, and both stores running on free ports."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,18 @@ import pytest
 from dsgo.base.network import free_port
 from dsgo.base.places import ROOT
 from ftp_server import Server
+from live_server import live_server
 from shared import SHARED_DATA, new_stores
 
+# A script's `make test &` has Ctrl-C ignored, and children inherit that: those that tests send it must hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # in every child process too
 
-# Minutes each: begun first, so that the other process has something left to do meanwhile.
-LONG = ["test_readme.py", "test_notebooks.py", "test_driver.py", "test_load.py"]
+# A minute or more each: begun first, so that the other processes have something left to do meanwhile.
+LONG = [
+    *("test_readme.py", "test_notebooks.py", "test_driver.py", "test_load.py", "test_attacks.py", "test_dashboard.py"),
+    *("test_report.py", "test_backup.py", "test_demo.py", "test_environments.py", "test_running.py"),
+]
 
 
 def pytest_collection_modifyitems(items):
@@ -111,6 +118,17 @@ def mlflow_run(stores):
         )
 
     return run
+
+
+@pytest.fixture
+def live_services(monkeypatch, tmp_path):
+    """The live sources on a local server (`live_server.LiveServer`), with an empty cache; for child processes, too."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where pooch's cache is on Linux
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "cache"))
+    with live_server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -3,5 +3,5 @@ const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentF
 
 cells.Link = (props) => {
   const { text, href } = props.data[props.colDef.colId];
-  return window.React.createElement("a", { href, target: "_blank", rel: "noopener" }, text);
+  return window.React.createElement("a", { href, tabIndex: -1, target: "_blank", rel: "noopener" }, text);
 };

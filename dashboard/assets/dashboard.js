@@ -2,7 +2,8 @@
 window.dsgo = {
   // Writes the controls of a page into its address, without a new entry in the history.
   keepInUrl: (path, names, values) => {
-    if (window.location.pathname !== path) return window.dash_clientside.no_update;
+    const bare = (text) => text.replace(/\/+$/, "");
+    if (bare(window.location.pathname) !== bare(path)) return window.dash_clientside.no_update;
     const query = new URLSearchParams();
     const tab = values[names.indexOf("tab")];
     names.forEach((full, i) => {
@@ -66,4 +67,36 @@ window.dsgo = {
     if (live && live.ready && document.getElementById("waiting")) window.location.reload();
     return window.dash_clientside.no_update;
   },
+};
+
+// Whether the dashboard still answers: asked by the page itself, for Dash is silent when its server is gone.
+(() => {
+  let since = null;
+  const ask = async () => {
+    const last = new Date();
+    const answers = await fetch("/assets/logo.svg", { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(5000) })
+      .then((response) => response.ok, () => false);
+    const notice = document.getElementById("away");
+    if (answers) since = null;
+    else since = since || last;
+    if (notice) {
+      notice.hidden = answers;
+      const text = document.getElementById("away-text");
+      const time = since && since.toISOString().slice(11, 19);
+      if (since && text) text.textContent =
+        `The dashboard does not answer since ${time} UTC. Shown is what was known then; this goes on by itself once it is started again.`;
+    }
+    setTimeout(ask, 3000);
+  };
+  setTimeout(ask, 3000);
+})();
+
+// AG Grid: one Tab stop a table. Arrows move inside; Enter follows a cell's link.
+const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
+functions.leaveGrid = () => false;
+functions.followLink = (params) => {
+  if (params.event.key !== "Enter") return false;
+  const link = params.event.target.querySelector("a");
+  if (link && params.event.type === "keydown") link.click();
+  return link !== null;
 };

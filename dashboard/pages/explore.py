@@ -9,7 +9,8 @@ import charts
 import live
 import parts
 import theme
-from choices import a_model, one_of, period_of
+from choices import PERIOD, Address, period_of
+from dsgo.base.status import error_status
 from dsgo.data.schema import TARGETS
 from series import MOST_POINTS, capacity_of, summary
 
@@ -22,11 +23,13 @@ def layout(**query: str) -> Any:
     snapshot = live.now()
     if not snapshot.ready or not snapshot.data:
         return parts.waiting(snapshot)
+    address = Address(query, [*PERIOD, "target", "model"])
+    view = address.period(snapshot.data.grid, days=14)
     controls = dmc.Group(
         [
-            *parts.period("explore", snapshot, query),
-            parts.segments("explore-target", "Power", SHOWN, one_of(query.get("target"), SHOWN, "both")),
-            parts.model_select("explore-model", "Model", snapshot, a_model(query.get("model"), snapshot)),
+            *parts.period("explore", snapshot, view),
+            parts.segments("explore-target", "Power", SHOWN, address.one_of("target", SHOWN, "both")),
+            parts.model_select("explore-model", "Model", snapshot, address.model(snapshot)),
             html.A("Download CSV", id="explore-csv", href="", download="", className="button"),
         ],
         align="end",
@@ -36,6 +39,7 @@ def layout(**query: str) -> Any:
         [
             STATE,
             dmc.Title("Explore", order=1, size="h2"),
+            parts.notice(address, view),
             controls,
             dmc.Paper(
                 [
@@ -86,17 +90,20 @@ def show(view: dict[str, str], shown: str, choice: str, _: Any) -> tuple:
         data.grid, data.values, {"Predicted": power} if power else {}, targets, period, residuals=True
     )
     cut = data.grid.cut(*period)
-    rows = []
+    normal = snapshot.hold_out(choice)
+    rows, lights = [], []
     for target in targets:
         capacity = data.values[capacity_of(target)][cut]
         recorded = data.values[target][cut]
         found = summary(recorded, power[target][cut] if power else recorded * float("nan"), capacity)
         rows.append([theme.NAMES[target], *parts.summary_cells(found)])
+        if status := error_status(found.mae, normal.get(target)):
+            lights.append(dmc.Group([dmc.Text(f"{theme.NAMES[target]} error", size="sm"), parts.light(status)], gap=6))
     link = parts.address("/explore.csv", model=choice, **view)
     return (
         figure,
         parts.note(said(made, cut)),
-        parts.table(["", *parts.SUMMARY], rows, "Figures of the period in view"),
+        [parts.table(["", *parts.SUMMARY], rows, "Figures of the period in view"), *lights],
         link,
     )
 

@@ -4,13 +4,14 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import Input, Output, callback, html
+from mlflow.entities import Run
 
 import charts
 import live
 import parts
-from choices import one_of
+from choices import PERIOD, Address
 from dsgo.base import tags
-from live import has_model
+from live import has_model, split_of
 from pages import side_by_side
 from tables import history_table, runs_grid, versions_table
 
@@ -26,13 +27,16 @@ def layout(**query: str) -> Any:
     snapshot = live.now()
     if not snapshot.runs and not snapshot.versions:
         return parts.waiting(snapshot)
-    tab = one_of(query.get("tab"), TABS, "runs")
-    panels = {"runs": runs(query), "curves": curves(query), "versions": html.Div(id="models-versions")}
-    panels["compare"] = side_by_side.panel(query)
+    address = Address(query, ["tab", "x", "y", "runs", "curve", "a", "b", *PERIOD])
+    tab = address.one_of("tab", TABS, "runs")
+    view = address.period(snapshot.data.grid, days=14) if snapshot.data else None
+    panels = {"runs": runs(address), "curves": curves(address), "versions": html.Div(id="models-versions")}
+    panels["compare"] = side_by_side.panel(address, view)
     return dmc.Stack(
         [
             STATE,
             dmc.Title("Models", order=1, size="h2"),
+            parts.notice(address, view),
             dmc.Tabs(
                 [
                     dmc.TabsList([dmc.TabsTab(label, value=name) for name, label in TABS.items()], mb="md"),
@@ -58,14 +62,14 @@ IN_URL = {  # what belongs to a tab, only while it is open
 STATE = parts.keep_in_url(PATH, IN_URL)
 
 
-def runs(query: dict[str, str]) -> Any:
+def runs(address: Address) -> Any:
     """Return the table of runs and the chart of metrics."""
     choices = [
         dmc.Select(
             id=f"models-{axis}",
             label=label,
             data=METRICS,
-            value=one_of(query.get(axis), METRICS, default),
+            value=address.one_of(axis, METRICS, default),
             allowDeselect=False,
             w=180,
         )
@@ -89,20 +93,20 @@ def runs(query: dict[str, str]) -> Any:
     )
 
 
-def curves(query: dict[str, str]) -> Any:
+def curves(address: Address) -> Any:
     """Return the learning curves of chosen runs."""
     snapshot = live.now()
     known = [
         {"value": r.info.run_id, "label": parts.run_label(r)} for r in snapshot.runs if r.info.run_id in snapshot.curves
     ]
     ids = [one["value"] for one in known]
-    chosen = [run for run in query.get("runs", "").split(",") if run in ids] or ids[:2]
+    chosen = address.several("runs", ids, ids[:2], most=4)
     return parts.card(
         "Learning curves",
         dmc.Group(
             [
                 dmc.MultiSelect(id="models-curves", label="Runs", data=known, value=chosen, maxValues=4, miw=300),
-                parts.segments("models-curve", "Curve", CURVES, one_of(query.get("curve"), CURVES, "loss")),
+                parts.segments("models-curve", "Curve", CURVES, address.one_of("curve", CURVES, "loss")),
             ],
             align="end",
         ),
@@ -113,7 +117,14 @@ def curves(query: dict[str, str]) -> Any:
 @callback(Output("models-runs", "children"), parts.LIVE)
 def show_runs(_: Any) -> Any:
     """Fill the table of runs."""
-    return runs_grid(live.now().runs)
+    found = live.now().runs
+    usual = [run for run in found if split_of(run) == "chronological"]
+    shown = [runs_grid(usual, "runs-grid", "Finished runs")]
+    if others := [run for run in found if split_of(run) != "chronological"]:
+        text = "Judged on hours that another split set aside: their errors do not compare with those above."
+        shown += [dmc.Title("Runs with another split", order=3, size="h5"), parts.note(text)]
+        shown.append(runs_grid(others, "other-runs-grid", "Finished runs with another split"))
+    return dmc.Stack(shown, gap="sm")
 
 
 @callback(
@@ -125,11 +136,17 @@ def show_runs(_: Any) -> Any:
 def show_metrics(x: str, y: str, _: Any) -> Any:
     """Draw the runs that have both metrics."""
     found = [
-        (run.data.tags.get(tags.STEP, "other"), parts.run_label(run), run.data.metrics[x], run.data.metrics[y])
+        (trainer(run), parts.run_label(run), run.data.metrics[x], run.data.metrics[y])
         for run in live.now().runs
         if has_model(run) and x in run.data.metrics and y in run.data.metrics
     ]
     return charts.metrics(found, unit(x), unit(y)) if found else charts.nothing("No run has these metrics yet")
+
+
+def trainer(run: Run) -> str:
+    """Return what trained a run's model, with the split where that is not the usual one."""
+    name, split = run.data.tags.get(tags.STEP, "other"), split_of(run)
+    return name if split == "chronological" else f"{name}, split={split}"
 
 
 def unit(metric: str) -> str:

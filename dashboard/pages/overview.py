@@ -1,5 +1,6 @@
 """Overview: the last 24 hours, the Production model, how fresh the data is, the week so far."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -10,21 +11,26 @@ import charts
 import live
 import parts
 import theme
+from choices import Address
 from dsgo.base import tags
+from dsgo.base.status import age_status, error_status
 from dsgo.data.schema import TARGETS
+from dsgo.models.words import why_there
 from series import capacity_of, summary
 
 PATH = "/"
 
 
-def layout(**_: str) -> Any:
+def layout(**query: str) -> Any:
     """Return the page; it has no state."""
     snapshot = live.now()
     if not snapshot.ready:
         return parts.waiting(snapshot)
     return dmc.Stack(
         [
+            STATE,
             dmc.Title("Overview", order=1, size="h2"),
+            parts.notice(Address(query, [])),
             dmc.Box(id="overview-day"),
             dmc.Grid(
                 [
@@ -47,6 +53,9 @@ def layout(**_: str) -> Any:
     )
 
 
+STATE = parts.keep_in_url(PATH, {})
+
+
 @callback(
     Output("overview-day", "children"),
     Output("overview-week", "figure"),
@@ -65,24 +74,39 @@ def show(_: Any) -> tuple:
     monday -= pd.Timedelta(days=monday.weekday())
     week = charts.power(data.grid, data.values, {"Predicted": made.power}, TARGETS, (monday, data.grid.end))
     heading = dmc.Text(f"The last 24 hours of the data, until {theme.when(day[1])}", fw=600, mb="xs")
-    figures = [figure for target in TARGETS for figure in day_of(data, made, target, day)]
+    normal = snapshot.hold_out("production")
+    figures = [figure for target in TARGETS for figure in day_of(data, made, target, day, normal.get(target))]
     return [heading, parts.cards(*figures)], week, [model_card(snapshot), freshness(snapshot)]
 
 
-def day_of(data: live.Data, made: live.Predictions, target: str, day: tuple[pd.Timestamp, pd.Timestamp]) -> list:
-    """Return a target's two cards: its energy and its error."""
+def day_of(
+    data: live.Data,
+    made: live.Predictions,
+    target: str,
+    day: tuple[pd.Timestamp, pd.Timestamp],
+    normal: float | None,
+) -> list:
+    """Return a target's two cards: its energy and its error, against the hold-out's `normal` one (GW)."""
     cut, name = data.grid.cut(*day), theme.NAMES[target]
     before = data.grid.cut(*(time - pd.Timedelta("7D") for time in day))
     found = summary(data.values[target][cut], made.power[target][cut], data.values[capacity_of(target)][cut])
-    earlier = float(pd.Series(data.values[target][before]).sum())
-    change = f"{theme.percent(found.recorded / earlier - 1, '+')} against the same day a week before" if earlier else ""
+    earlier = float(pd.Series(data.values[target][before]).sum()) if before.stop - before.start == 24 else 0
+    change = (
+        f"; {theme.percent(found.recorded / earlier - 1, '+')} against the same day a week before" if earlier else ""
+    )
     gaps = f" {24 - found.hours} of 24 hours are missing." if found.hours < 24 else ""
-    factor = f"{theme.percent(found.capacity_factor)} of capacity; {change}.{gaps}"
+    factor = f"{theme.percent(found.capacity_factor)} of capacity{change}.{gaps}"
     off = f"Predicted {theme.number(found.predicted, 0)} GWh; bias {theme.number(found.bias, 2)} GW"
     colour = theme.RECORDED[target]
     return [
         parts.stat(f"{name} energy", theme.number(found.recorded, 0), "GWh", factor, colour),
-        parts.stat(f"{name} mean absolute error", theme.number(found.mae, 2), "GW", off, colour),
+        parts.stat(
+            f"{name} mean absolute error",
+            theme.number(found.mae, 2),
+            "GW",
+            [off, parts.light(error_status(found.mae, normal))],
+            colour,
+        ),
     ]
 
 
@@ -98,7 +122,7 @@ def model_card(snapshot: live.Snapshot) -> Any:
         ("Version", version.version),
     ]
     if since:
-        rows += [("In Production", f"since {theme.when(since.since)}"), ("Why", since.why)]
+        rows += [("In Production", f"since {theme.when(since.since)}"), why_there(snapshot.history, since)]
     if run:
         known, figures = run.data.tags, run.data.metrics
         until = known.get(tags.TRAINED_UNTIL)
@@ -134,7 +158,13 @@ def freshness(snapshot: live.Snapshot) -> Any:
             "Dataset",
             ["the newest process_data run, ", parts.ui_link(data.run.info.run_id[:8], parts.run_path(data.run))],
         ),
-        ("Latest hour", theme.when(data.grid.time(length - 1))),
+        (
+            "Latest hour",
+            [
+                theme.when(data.grid.time(length - 1)),
+                parts.light(age_status(data.grid.time(length - 1), datetime.now(UTC), data.simulated)),
+            ],
+        ),
         ("Processed", theme.when(theme.from_milliseconds(data.run.info.end_time))),
         ("Hours", f"{theme.number(length, 0)}, of which {theme.number(missing, 0)} missing"),
         ("Origin", "simulated: made by this project, no measurement" if data.simulated else "measured"),

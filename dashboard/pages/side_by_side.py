@@ -9,23 +9,23 @@ import charts
 import live
 import parts
 import theme
-from choices import a_model, period_of
+from choices import Address, period_of
 from dsgo.data.schema import TARGETS
-from live import Snapshot, has_model
+from live import Snapshot, has_model, split_of
 from series import capacity_of, summary
 
 
-def panel(query: dict[str, str]) -> Any:
+def panel(address: Address, view: dict[str, str] | None) -> Any:
     """Return the choice of two models and of the dates, and what comes of it."""
     snapshot = live.now()
-    a, b = a_model(query.get("a"), snapshot), a_model(query.get("b"), snapshot, other(snapshot))
+    a, b = address.model(snapshot, name="a"), address.model(snapshot, other(snapshot), "b")
     models = [
         parts.model_select("side-a", "First model", snapshot, a),
         parts.model_select("side-b", "Second model", snapshot, b),
     ]
     return parts.card(
         "Two models on the same dates",
-        dmc.Group([*models, *parts.period("side", snapshot, query)], align="end", className="controls"),
+        dmc.Group([*models, *parts.period("side", snapshot, view)], align="end", className="controls"),
         html.Div(id="side-note"),
         html.Div(id="side-figures"),
         parts.steps("side"),
@@ -34,8 +34,8 @@ def panel(query: dict[str, str]) -> Any:
 
 
 def other(snapshot: Snapshot) -> str:
-    """Return the newest run that logged another model than the one in Production."""
-    known = [run.info.run_id for run in snapshot.runs if has_model(run)]
+    """Return the newest run of the usual split that logged another model than the one in Production."""
+    known = [run.info.run_id for run in snapshot.runs if has_model(run) and split_of(run) == "chronological"]
     served = snapshot.production.run_id if snapshot.production else None
     return next((run_id for run_id in known if run_id != served), "production")
 

@@ -1,7 +1,7 @@
 """What if: sliders for weather, hour and capacity; the prediction as gauges, and how it hangs on each input."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -14,7 +14,7 @@ import charts
 import live
 import parts
 import theme
-from choices import a_model, a_number
+from choices import Address
 from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
 
 PATH = "/what-if"
@@ -39,8 +39,8 @@ SLIDERS = [
     Slider("rad_horizontal", "Direct radiation on the horizontal", "W/m²", 0, 800, 5),
     Slider("rad_diffuse", "Diffuse radiation on the horizontal", "W/m²", 0, 400, 5),
     Slider("hour", "Hour of the day, UTC", "h", 0, 23, 1),
-    Slider("solar_capacity_GW", "Installed solar capacity", "GW", 1, 100, 0.5),
-    Slider("wind_capacity_GW", "Installed wind capacity", "GW", 1, 100, 0.5),
+    Slider("solar_capacity_GW", "Installed solar capacity", "GW", 0.1, 200, 0.1),
+    Slider("wind_capacity_GW", "Installed wind capacity", "GW", 0.1, 200, 0.1),
 ]
 
 
@@ -51,11 +51,10 @@ def layout(**query: str) -> Any:
         return parts.waiting(snapshot)
     noon = last_noon(snapshot.data)
     start = {"hour": 12.0} | {name: float(noon[name]) for name in WEATHER + CAPACITY}
+    address = Address(query, ["model", *(slider.name for slider in SLIDERS)])
     sliders = []
-    for slider in SLIDERS:
-        value = a_number(
-            query.get(slider.name), round(start[slider.name] / slider.step) * slider.step, slider.low, slider.high
-        )
+    for slider in sliders_of(snapshot.data):
+        value = address.number(slider.name, start[slider.name], slider.low, slider.high, slider.step)
         control = dmc.Slider(
             id=f"what-{slider.name}",
             thumbLabel=f"{slider.label}, {slider.unit}",
@@ -63,7 +62,7 @@ def layout(**query: str) -> Any:
             max=slider.high,
             step=slider.step,
             precision=1,
-            value=round(value, 2),
+            value=value,
             updatemode="mouseup",
             label=None,
             size="md",
@@ -71,7 +70,7 @@ def layout(**query: str) -> Any:
         shown = dmc.Text(id=f"what-{slider.name}-value", size="sm", fw=600)
         head = dmc.Group([dmc.Text(slider.label, size="sm"), shown], justify="space-between")
         sliders.append(html.Div([head, control], className="slider"))
-    model = parts.model_select("what-model", "Model", snapshot, a_model(query.get("model"), snapshot))
+    model = parts.model_select("what-model", "Model", snapshot, address.model(snapshot))
     inputs = [model, *sliders]
     gauges = [
         parts.card(
@@ -96,6 +95,7 @@ def layout(**query: str) -> Any:
         [
             STATE,
             dmc.Title("What if", order=1, size="h2"),
+            parts.notice(address),
             html.Div(id="what-note"),
             dmc.Grid(
                 [
@@ -149,19 +149,56 @@ def show(choice: str, *rest: Any) -> tuple:
         )
         nothing = [{"data": [], "layout": theme.layout()}] * (len(SLIDERS) + 2)
         return (*nothing[:2], "", "", *nothing[2:], *[""] * len(SLIDERS), *shown, parts.note(said))
-    power, curves = answer(made, str(snapshot.data.stamps[-1])[:10], tuple(values))
-    most = [values[-2], values[-1]]
-    gauges = [charts.gauge(power[i], most[i], target) for i, target in enumerate(TARGETS)]
-    shares = [f"{theme.percent(power[i] / most[i])} of {theme.number(most[i])} GW installed" for i in range(2)]
+    sliders, most = sliders_of(snapshot.data), np.array(values[-2:])
+    power, curves = answer(made, sliders, str(snapshot.data.stamps[-1])[:10], tuple(values))
+    gauges = [charts.gauge(min(power[i], most[i]), most[i], target) for i, target in enumerate(TARGETS)]
+    shares = [share(power[i], most[i]) for i in range(2)]
+    curves = np.minimum(curves, limits(sliders, most))
     top = float(curves.max()) or 1.0
     figures, flat = [], []
-    for number, slider in enumerate(SLIDERS):
+    for number, slider in enumerate(sliders):
         by_target = {target: curves[number, :, i] for i, target in enumerate(TARGETS)}
-        figures.append(charts.sensitivity(points_of(slider), by_target, values[number], slider.unit, top))
+        x = points_of(slider)
+        figures.append(charts.sensitivity(x, by_target, values[number], slider.unit, top))
         used = np.ptp(curves[number], axis=0).max() > 1e-6
         flat.append(None if used else parts.note("No effect: this model does not use it."))
     about = f"The hour lies on {snapshot.data.stamps[-1][:10]}, the last day of the data."
     return (*gauges, *shares, *figures, *flat, *shown, parts.note(about))
+
+
+def sliders_of(data: live.Data) -> list[Slider]:
+    """Return the sliders, each reaching at least as far as the data does."""
+    found = []
+    for slider in SLIDERS:
+        if slider.name in data.values:
+            values = data.values[slider.name]
+            low, high = float(np.nanmin(values)), float(np.nanmax(values))
+            low, high = (np.floor(low / slider.step) * slider.step, np.ceil(high / slider.step) * slider.step)
+            slider = replace(slider, low=min(slider.low, round(low, 2)), high=max(slider.high, round(high, 2)))
+        found.append(slider)
+    return found
+
+
+def limits(sliders: list[Slider], most: np.ndarray) -> np.ndarray:
+    """Return the capacity (GW) above which no curve goes, by input, point and target; where it moves, it moves too."""
+    result = np.tile(most, (len(sliders), POINTS, 1))
+    for number, slider in enumerate(sliders):
+        if slider.name in CAPACITY:
+            result[number, :, CAPACITY.index(slider.name)] = points_of(slider)
+    return result
+
+
+def share(power: float, most: float) -> str:
+    """Return how much of the installed capacity a power is, and where a model says more than there can be.
+
+    >>> share(10.0, 40.0)
+    '25.0% of 40.0 GW installed'
+    >>> share(19.1, 1.0)
+    '100.0% of 1.0 GW installed: this model says 19.1 GW, more than that can give'
+    """
+    text = f"{theme.percent(min(power / most, 1))} of {theme.number(most)} GW installed"
+    over = f": this model says {theme.number(power)} GW, more than that can give"
+    return text + over if power > most + 1e-6 else text
 
 
 def points_of(slider: Slider) -> np.ndarray:
@@ -172,16 +209,18 @@ def points_of(slider: Slider) -> np.ndarray:
 _answers: OrderedDict[tuple, tuple[np.ndarray, np.ndarray]] = OrderedDict()
 
 
-def answer(made: live.Predictions, day: str, values: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+def answer(
+    made: live.Predictions, sliders: list[Slider], day: str, values: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return (power by target, power by input, point and target) of one call; the last 200 are kept."""
     name = (made, day, values)
     if name in _answers:
         return _answers[name]
-    here = dict(zip([slider.name for slider in SLIDERS], values, strict=True))
-    lengths = [len(points_of(slider)) for slider in SLIDERS]
+    here = dict(zip([slider.name for slider in sliders], values, strict=True))
+    lengths = [len(points_of(slider)) for slider in sliders]
     frame = pd.DataFrame([here]).loc[[0] * (1 + sum(lengths))].reset_index(drop=True)
     begin = 1
-    for slider, length in zip(SLIDERS, lengths, strict=True):
+    for slider, length in zip(sliders, lengths, strict=True):
         frame.loc[begin : begin + length - 1, slider.name] = points_of(slider)
         begin += length
     hours = frame.pop("hour").astype(int).map("{:02d}".format)

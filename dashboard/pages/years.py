@@ -10,16 +10,17 @@ import charts
 import live
 import parts
 import theme
-from choices import one_of
+from choices import PERIOD, Address
 from dsgo.data.schema import TARGETS
 from series import Array, energy_by_year, years_of
 
 PATH = "/years"
 ABOUT = (
     "Mean of the seven days before each moment, GW. The thick line is the newest year. "
-    "Drag the ends of the slider to look closer."
+    "Drag the ends of the slider, which shows solar power, to look closer."
 )
 SOURCES = {"recorded": "Recorded", "predicted": "Predicted"}
+MOST = 6  # years at once
 WHOLE = {"from": "2016-01-01", "to": "2016-12-31"}  # any leap year
 
 
@@ -30,13 +31,23 @@ def layout(**query: str) -> Any:
         return parts.waiting(snapshot)
     grid = snapshot.data.grid
     known = [str(year) for year in range(grid.start.year, grid.time(grid.length - 1).year + 1)]
-    chosen = [year for year in query.get("years", "").split(",") if year in known] or known[-6:]
-    window = {name: query[name][:10] if query.get(name, "").startswith("2016-") else WHOLE[name] for name in WHOLE}
+    address = Address(query, [*PERIOD, "source", "years"])
+    chosen = address.several("years", known, known[-MOST:], MOST)
+    window = {name: address.day(name, day) for name, day in WHOLE.items()}
+    if window["from"] >= window["to"]:
+        address.wrong.append("from must be before to")
+        window = WHOLE
     controls = dmc.Group(
         [
-            parts.segments("years-source", "Power", SOURCES, one_of(query.get("source"), SOURCES, "recorded")),
+            parts.segments("years-source", "Power", SOURCES, address.one_of("source", SOURCES, "recorded")),
             dmc.MultiSelect(
-                id="years-chosen", label="Years", data=known, value=chosen, hidePickedOptions=True, miw=260, maxValues=6
+                id="years-chosen",
+                label="Years",
+                data=known,
+                value=chosen,
+                hidePickedOptions=True,
+                miw=260,
+                maxValues=MOST,
             ),
         ],
         align="end",
@@ -47,6 +58,7 @@ def layout(**query: str) -> Any:
             dcc.Store(id="years-window", data=window),
             STATE,
             dmc.Title("Years", order=1, size="h2"),
+            parts.notice(address),
             controls,
             parts.card(
                 "Rolling week, year by year",

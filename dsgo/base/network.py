@@ -1,6 +1,8 @@
 """Loopback and free ports. Servers listen on loopback unless told otherwise."""
 
+import random
 import socket
+from contextlib import suppress
 from ipaddress import ip_address
 
 LOOPBACK = "127.0.0.1"
@@ -19,8 +21,13 @@ def is_loopback(host: str) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on now; another process may take it before it is used."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of loopback that nobody listens on now.
+
+    It is below those that systems give to outgoing connections (from 32768 on, or higher), so no such connection takes
+    it before it is used. Raises OSError where none of a hundred is free.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind((LOOPBACK, port))
+            return port
+    raise OSError("no free port was found")

@@ -35,6 +35,12 @@ def kill_tree(process: subprocess.Popen) -> None:
     process.wait(SECONDS)
 
 
+def hear_ctrl_c() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt, also where the shell has it ignored, as for `command &` in a script."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _kill_below(pid: int) -> None:
     with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(pid).children(recursive=True):

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 
 from dsgo.base.errors import UserError
-from dsgo.data.schema import CAPACITY, CAPACITY_AT_YEAR_END, TARGETS
+from dsgo.data.schema import CAPACITY, CAPACITY_AT_YEAR_END, MOST_GW, TARGETS
+from dsgo.data.suspects import jumps
 
-MOST_GW = 1000.0  # more than any country has of a kind; beyond it the unit is wrong
+BRIDGED = 31 * 24  # hours in a row that may be missing of a quantity that changes so slowly
 FALL = 0.10  # a fleet grows; what its capacity may fall below its peak, for corrections and plants taken down
 
 
@@ -14,12 +15,15 @@ def installed_capacity(power: pd.DataFrame, hours: pd.DatetimeIndex, country: st
     """Return the capacities in GW for each of `hours` where they are known, and a line that says where from.
 
     The rule: the raw columns (in `power`, see `dsgo.data.opsd.read_raw`) are believed if in every hour that has power
-    each is above 0 and below 1000 GW, and if neither ever falls by more than 10% below its peak so far. Otherwise the
-    table serves, which covers Germany from 2013 to 2016, and the line says why. Raises UserError where neither serves.
+    each is above 0 and below 1000 GW, or missing (no number) for at most 31 days in a row, and if neither ever falls by
+    more than 10% below its peak so far or jumps by more than 20% within an hour. What is missing is NaN
+    (`dsgo.data.quality.clean` bridges it). Otherwise the table serves, which covers Germany from 2013 to 2016, and the
+    line says why. Raises UserError where neither serves.
     """
     doubt = _doubt(power)
     if doubt is None:
-        return power.loc[~power.index.duplicated(), CAPACITY].reindex(hours), "columns of the raw file"
+        once = power.loc[~power.index.duplicated(), CAPACITY]
+        return once.replace(np.inf, np.nan).reindex(hours), "columns of the raw file"
     try:
         return capacity_from_table(hours, country), f"table of year ends in dsgo/data/schema.py, because {doubt}"
     except UserError as error:
@@ -55,10 +59,15 @@ def _doubt(power: pd.DataFrame) -> str | None:
     if not set(CAPACITY) <= set(power.columns):
         return "the raw file has no columns of installed capacity"
     for name in CAPACITY:
-        capacity = power.loc[power[TARGETS].notna().any(axis=1), name]
+        capacity = power.loc[power[TARGETS].notna().any(axis=1), name].replace(np.inf, np.nan)
+        gaps = capacity.isna()
+        longest = int(gaps.groupby((~gaps).cumsum()).sum().max()) if len(gaps) else 0
         unknown = ~capacity.between(0, MOST_GW, inclusive="neither")
-        if unknown.any():
+        if gaps.all() or longest > BRIDGED or (unknown & ~gaps).any():
             return f"the raw {name.removesuffix('_GW')} is missing or impossible in {unknown.mean():.1%} of the hours"
         if (fall := (1 - capacity / capacity.cummax()).max()) > FALL:
             return f"the raw {name.removesuffix('_GW')} falls by {fall:.0%}, which no fleet does"
+        for time, _, before, after in jumps(capacity.to_frame()).itertuples():
+            change = f"jumps from {before * 1000:,.0f} to {after * 1000:,.0f} MW at {time:%Y-%m-%dT%H:%MZ}"
+            return f"the raw {name.removesuffix('_GW')} {change}, which no fleet does"
     return None

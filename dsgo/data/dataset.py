@@ -12,9 +12,12 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from dsgo.base import tags
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, reason
 from dsgo.base.places import ROOT
-from dsgo.data.schema import TIME
+from dsgo.data.contract import check
+from dsgo.data.findings import Findings
+from dsgo.data.reader import read
+from dsgo.data.schema import COLUMNS, OPTIONAL
 
 ARTIFACT = "dataset/dataset.parquet"  # of a process_data run
 
@@ -26,6 +29,23 @@ class Dataset:
     frame: pd.DataFrame
     uri: str
     run_id: str | None
+
+    @property
+    def country(self) -> str | None:
+        """The country's two letters; None of a file of one's own."""
+        country = self.frame.attrs.get("country")
+        return country if isinstance(country, str) else None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the hours are simulated."""
+        return self.frame.attrs.get("simulated") is True
+
+    @property
+    def licences(self) -> list[str]:
+        """The lines that the sources of live data ask to be shown; none of other data."""
+        licences = self.frame.attrs.get("licences", [])
+        return [str(line) for line in licences] if isinstance(licences, list) else []
 
 
 def locate(data: str) -> tuple[str, str | None]:
@@ -43,11 +63,16 @@ def locate(data: str) -> tuple[str, str | None]:
     if re.match(r"[a-z][a-z0-9-]+:/", data):  # at least two letters: C:/ is a Windows drive
         match = re.match(r"runs:/([0-9a-f]{32})/", data)
         return data, match and match[1]
-    path = next((path for path in (Path(data).absolute(), ROOT / data) if path.is_file()), None)
+    places = list(dict.fromkeys([Path(data).expanduser().absolute(), ROOT / data]))
+    path = next((path for path in places if path.is_file()), None)
     if path is None:
+        if folder := next((path for path in places if path.is_dir()), None):
+            raise UserError(f"data={data}: {folder} is a folder: name a parquet or CSV file in it")
+        if device := next((path for path in places if path.exists()), None):
+            raise UserError(f"data={data}: {device} is a device, not a parquet or CSV file")
         raise UserError(
-            f"data={data}: there is no file {Path(data).absolute()}; give a process_data run id, a URI, or a parquet "
-            "or CSV file (absolute, or relative to the repository)"
+            f"data={data}: there is no file {' and no file '.join(map(str, places))}; give a process_data run id, a "
+            "URI, or a parquet or CSV file (absolute, or relative to the repository)"
         )
     return str(path), None
 
@@ -82,7 +107,7 @@ def fetch_dataset(data: str) -> Iterator[Path]:
             path = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
         except (MlflowException, OSError) as error:
             what = f"run {run_id} has no dataset" if run_id else f"nothing can be downloaded from {uri}"
-            raise UserError(f"{what}: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{what}: {reason(error)}") from error
         if path.is_dir():
             path /= Path(ARTIFACT).name
         if not path.is_file():
@@ -90,41 +115,27 @@ def fetch_dataset(data: str) -> Iterator[Path]:
         yield path
 
 
-def read_dataset(path: Path) -> pd.DataFrame:
-    """Read a parquet or CSV file into a frame indexed by utc_timestamp (UTC); its content is not checked here.
+def read_dataset(path: Path) -> tuple[pd.DataFrame, Findings]:
+    """Return the dataset in a file, indexed by utc_timestamp (UTC), and all that breaks the contract.
 
-    Raises UserError where the file is neither, is empty, or has no utc_timestamp with a time zone.
+    The frame has the columns of schema.py as float64, and what else the file holds; its attrs have what process_data
+    kept beside them: `country` and `simulated`. Raises UserError where the file holds no table of hours
+    (`dsgo.data.reader.open_table`).
     """
-    if not path.stat().st_size:
-        raise UserError(f"{path.name} is empty")
-    try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (ValueError, OSError) as error:  # pyarrow's and pandas's parse errors are both ValueErrors
-        raise UserError(f"{path.name} is no parquet or CSV file: {str(error).splitlines()[0]}") from error
-    if TIME in frame.columns:
-        frame = frame.set_index(TIME)
-    if frame.index.name != TIME:
-        raise UserError(f"{path.name} has no column {TIME}; it has {', '.join(map(str, frame.columns[:8]))}")
-    if not isinstance(frame.index, pd.DatetimeIndex):
-        try:
-            frame.index = pd.to_datetime(frame.index)
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path.name}: {TIME} holds no timestamps: {str(error).splitlines()[0]}") from error
-    if frame.index.tz is None:
-        raise UserError(f"{path.name}: {TIME} has no time zone; write it as ISO 8601 with Z or +00:00")
-    frame.index = frame.index.tz_convert("UTC")
-    return frame
+    frame, found, numbers = read(path, COLUMNS + OPTIONAL)
+    check(frame, found, numbers)
+    return frame, found
 
 
 def load_dataset(data: str) -> Dataset:
     """Return the dataset that `data` names; UserError where it breaks the contract."""
-    from dsgo.data.contract import violations
-
     uri, run_id = locate(data)  # once: a run that finishes meanwhile is the newest, too
     with fetch_dataset(uri) as path:
-        frame = read_dataset(path)
-    if found := violations(frame):
+        frame, found = read_dataset(path)
+    if lines := found.lines(rows=1):
+        ways = f"{len(lines)} way{'s' * (len(lines) > 1)}"
         raise UserError(
-            f"the data breaks the contract: {'; '.join(found[:3])} (all: mlflow run process_data -e validate)"
+            f"{data or uri} breaks the contract in {ways}: {'; '.join(lines[:10])} "
+            "(every row: mlflow run process_data -e validate)"
         )
     return Dataset(frame, uri, run_id)

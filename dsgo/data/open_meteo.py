@@ -13,126 +13,135 @@ import pandas as pd
 
 from dsgo.data.countries import Country, Point
 from dsgo.data.schema import TIME
-from dsgo.data.services import Service, require
+from dsgo.data.services import Service, progress
 
-FORECAST = Service("open-meteo", "https://api.open-meteo.com", "DSGO_OPEN_METEO_URL")
+# It counts a call as points x variables/10 x days/14, at least as points; 600 of these a minute are free, 10,000 a day.
+PAUSE = 60 / 600
+FORECAST = Service("open-meteo", "https://api.open-meteo.com", "DSGO_OPEN_METEO_URL", PAUSE)
 HISTORY = Service(
-    "open-meteo-history", "https://historical-forecast-api.open-meteo.com", "DSGO_OPEN_METEO_HISTORY_URL", pause=1.0
+    "open-meteo-history", "https://historical-forecast-api.open-meteo.com", "DSGO_OPEN_METEO_HISTORY_URL", PAUSE
 )
 PREVIOUS = Service(
-    "open-meteo-previous", "https://previous-runs-api.open-meteo.com", "DSGO_OPEN_METEO_PREVIOUS_URL", pause=1.0
+    "open-meteo-previous", "https://previous-runs-api.open-meteo.com", "DSGO_OPEN_METEO_PREVIOUS_URL", PAUSE
 )
 LICENCE = "Weather data by Open-Meteo.com, CC BY 4.0"
+FIRST = pd.Timestamp("2022-11-24", tz="UTC")  # the first day of the archive of forecasts by ICON
 REVISED = pd.Timedelta(days=7)  # younger weather may still be completed
-SPAN = 92  # days a call: keeps an answer of a dozen points small
 UNITS = {
     "wind_speed_10m": "m/s",
     "wind_speed_100m": "m/s",
     "temperature_2m": "°C",
-    "direct_radiation": "W/m²",
+    "direct_radiation": "W/m²",  # on the horizontal plane
     "diffuse_radiation": "W/m²",
 }
+# The dataset's columns; wind is weighted by wind power, the rest by solar power.
+WIND = {"windspeed": "wind_speed_10m", "windspeed_100m": "wind_speed_100m"}
+MOMENTS = ["windspeed", "windspeed_100m", "temperature"]  # stamped at a moment; the rest at the end of its hour
+SUN = {"temperature": "temperature_2m", "rad_horizontal": "direct_radiation", "rad_diffuse": "diffuse_radiation"}
 HIGHER = "wind_speed_120m"  # what ICON models have where 100 m is empty
-MOMENTS = ["wind_speed_10m", "wind_speed_100m", "temperature_2m"]
-NAMES = {
-    "windspeed": "wind_speed_10m",
-    "windspeed_100m": "wind_speed_100m",
-    "temperature": "temperature_2m",
-    "rad_horizontal": "direct_radiation",
-    "rad_diffuse": "diffuse_radiation",
-}
+DOWN = (100 / 120) ** (1 / 7)  # from 120 to 100 m, by the power law of the wind profile with its usual exponent
 
 
-def get_history(country: Country, start: pd.Timestamp, now: pd.Timestamp) -> pd.DataFrame:
-    """Return the country's weather by the hour from `start` to before `now`: the dataset's columns and units.
+def get_history(country: Country, start: pd.Timestamp, end: pd.Timestamp, now: pd.Timestamp) -> pd.DataFrame:
+    """Return the country's weather by the hour from `start` (not before FIRST) to before `end`: columns of schema.py.
 
     It is what the weather models forecast for the next hours, so that training sees the kind of weather that a forecast
-    is made of.
+    is made of. Calendar quarters are asked for, so that a past one is asked for once. Raises AnswerError.
     """
+    quarters = pd.date_range(start.tz_localize(None).to_period("Q").start_time, end.tz_localize(None), freq="QS")
     parts = []
-    for first in pd.date_range(start.floor("D"), now, freq=f"{SPAN}D"):
-        last = min(first + pd.Timedelta(days=SPAN - 1), now.floor("D"))
-        # A day more on the right: the last hour needs the values of the hour after it.
-        days = {"start_date": f"{first:%Y-%m-%d}", "end_date": f"{last + pd.Timedelta(days=1):%Y-%m-%d}"}
-        part = _weather(HISTORY, country, days, keep=last < now - REVISED)
-        parts.append(part[part.index < last + pd.Timedelta(days=1)])
+    for quarter in progress(list(quarters.tz_localize("UTC")), f"{country.name}: weather"):
+        after = quarter + pd.DateOffset(months=3)  # with this day: the quarter's last hour needs the hour after it
+        last = min(after, end.floor("D"))
+        part = _weather(HISTORY, country, max(quarter, FIRST), last, keep=last < now - REVISED)
+        parts.append(part[part.index < after])
     whole = pd.concat(parts)
-    return whole[(whole.index >= start) & (whole.index < now)]
+    return whole[(whole.index >= start) & (whole.index < end)]
 
 
 def get_forecast(country: Country, now: pd.Timestamp, days: int = 7) -> pd.DataFrame:
-    """Return the newest weather forecast by the hour from `now` on, `days` days: the dataset's columns and units."""
-    first, last = now.floor("D"), now.ceil("D") + pd.Timedelta(days=days + 1)
+    """Return the newest weather forecast by the hour from `now` on, `days` days: the columns of schema.py."""
+    end = now + pd.Timedelta(days=days)
+    weather = _weather(FORECAST, country, now.floor("D"), end.ceil("D"), keep=False)
+    return weather[(weather.index >= now) & (weather.index < end)]
+
+
+def _weather(service: Service, country: Country, first: pd.Timestamp, last: pd.Timestamp, keep: bool) -> pd.DataFrame:
+    """Return the country's weighted means, stamped at the hour's start; an hour that a point of weight lacks is NaN."""
     dates = {"start_date": f"{first:%Y-%m-%d}", "end_date": f"{last:%Y-%m-%d}"}
-    weather = _weather(FORECAST, country, dates, keep=False)
-    return weather[(weather.index >= now) & (weather.index < now + pd.Timedelta(days=days))]
-
-
-def _weather(service: Service, country: Country, dates: dict[str, str], keep: bool) -> pd.DataFrame:
-    land = _points(service, country.points_on_land, dates, keep)
-    sea = _points(service, country.offshore, dates | {"cell_selection": "sea"}, keep) if country.offshore else []
-    by_point = dict(zip([*country.points_on_land, *country.offshore], [*land, *sea], strict=True))
-    wind = {**{p: p.onshore for p in country.points_on_land}, **{p: p.offshore for p in country.offshore}}
-    solar = {p: p.solar for p in country.points_on_land}
-    columns = {}
-    for name, asked in NAMES.items():
-        weights = solar if name.startswith("rad") or name == "temperature" else wind
-        columns[name] = _mean([by_point[p][asked] for p in weights], list(weights.values()))
-    return pd.DataFrame(columns).rename_axis(TIME).dropna(axis="columns", how="all")
-
-
-def _mean(series: Sequence[pd.Series], weights: Sequence[float]) -> pd.Series:
-    """Return the weighted mean; an hour that a point of weight lacks is NaN."""
-    total = sum(weights)
-    return sum((one * (weight / total) for one, weight in zip(series, weights, strict=True) if weight), 0.0 * series[0])
+    land, sea = country.points_on_land, country.offshore
+    frames = _points(service, land, dates, keep)
+    if sea:
+        frames += _points(service, sea, dates | {"cell_selection": "sea"}, keep)
+    result = {}
+    for names, weights in ((WIND, country.wind_weights()), (SUN, country.solar_weights())):
+        for name, asked in names.items():
+            weighted = [frame[asked] * weight for frame, weight in zip(frames, weights, strict=True) if weight]
+            result[name] = sum(weighted[1:], weighted[0])
+    return _aligned(pd.DataFrame(result)).rename_axis(TIME)
 
 
 def _points(service: Service, points: Sequence[Point], dates: dict[str, str], keep: bool) -> list[pd.DataFrame]:
-    """Return the weather at each point, hour by hour, stamped at the hour's start."""
-    params = {
-        "latitude": ",".join(f"{p.latitude:g}" for p in points),
-        "longitude": ",".join(f"{p.longitude:g}" for p in points),
-        "hourly": ",".join(UNITS),
+    """Return the weather at each point as Open-Meteo stamps it."""
+    frames = _ask(service, points, UNITS, dates, keep)
+    if any((frame["wind_speed_100m"].isna() & frame["wind_speed_10m"].notna()).any() for frame in frames):
+        for frame, higher in zip(frames, _ask(service, points, {HIGHER: "m/s"}, dates, keep), strict=True):
+            frame["wind_speed_100m"] = frame["wind_speed_100m"].fillna(higher[HIGHER] * DOWN)
+    return frames
+
+
+def question(points: Sequence[Point], variables: Sequence[str], dates: dict[str, str]) -> dict[str, str]:
+    """Return the parameters of a call: `dates` has start_date and end_date or the like."""
+    return {
+        "latitude": ",".join(f"{point.latitude:g}" for point in points),
+        "longitude": ",".join(f"{point.longitude:g}" for point in points),
+        "hourly": ",".join(variables),
         "wind_speed_unit": "ms",
         "timezone": "UTC",
         **dates,
     }
-    answers = _list(service, service.get("/v1/forecast", params, keep), len(points))
-    frames = [_frame(service, answer, UNITS) for answer in answers]
-    if all(frame["wind_speed_100m"].isna().all() for frame in frames):
-        higher = service.get("/v1/forecast", params | {"hourly": HIGHER}, keep)
-        for frame, answer in zip(frames, _list(service, higher, len(points)), strict=True):
-            frame["wind_speed_100m"] = _frame(service, answer, {HIGHER: "m/s"})[HIGHER]
-    return [_aligned(frame) for frame in frames]
 
 
-def _list(service: Service, answer: Any, points: int) -> list[Any]:
-    answers = answer if isinstance(answer, list) else [answer]
-    require(len(answers) == points, service, f"{points} points", f"{len(answers)} answers")
-    return answers
+def _ask(
+    service: Service, points: Sequence[Point], units: dict[str, str], dates: dict[str, str], keep: bool
+) -> list[pd.DataFrame]:
+    days = (pd.Timestamp(dates["end_date"]) - pd.Timestamp(dates["start_date"])).days + 1
+    weight = len(points) * max(1.0, len(units) / 10, len(units) / 10 * days / 14)
+
+    def read(answer: Any) -> list[pd.DataFrame]:
+        answers = answer if isinstance(answer, list) else [answer]  # an object for one point
+        service.require(len(answers) == len(points), f"{len(points)} points", f"{len(answers)} answers")
+        return [read_point(service, one, point, units) for one, point in zip(answers, points, strict=True)]
+
+    return service.get("/v1/forecast", question(points, list(units), dates), read, keep, weight)
 
 
-def _frame(service: Service, answer: Any, units: dict[str, str]) -> pd.DataFrame:
-    require(isinstance(answer, dict) and {"hourly", "hourly_units"} <= answer.keys(), service, "keys", answer)
+def read_point(service: Service, answer: Any, point: Point, units: dict[str, str]) -> pd.DataFrame:
+    """Return the columns of an answer for a point, stamped as Open-Meteo stamps; AnswerError for another form."""
+    at = answer["latitude"], answer["longitude"]  # of the model's cell
+    near = abs(at[0] - point.latitude) < 1 and abs(at[1] - point.longitude) < 1
+    service.require(near, f"the weather at {point.latitude}, {point.longitude}", at)
+    service.require(answer.get("utc_offset_seconds", 0) == 0, "times in UTC", answer.get("timezone"))
     for name, unit in units.items():
         told = answer["hourly_units"].get(name)
-        require(told == unit, service, f"{name} in {unit}", told)
+        service.require(told == unit, f"{name} in {unit}", told)
     hourly = answer["hourly"]
-    index = pd.to_datetime(hourly["time"], format="ISO8601", utc=True)  # asked with timezone=UTC, they carry no zone
-    require(len(index) and (np.diff(index.asi8) > 0).all(), service, "hours in order", hourly["time"][:3])
-    return pd.DataFrame({name: pd.Series(hourly[name], index, dtype="float64") for name in units})
+    index = pd.to_datetime(hourly["time"], format="ISO8601", utc=True)
+    hours = len(index) and index.is_monotonic_increasing and index.is_unique and (index == index.floor("h")).all()
+    service.require(hours, "hours in order", hourly["time"][:3])
+    columns = [np.array(hourly[name], dtype="float64") for name in units]
+    return pd.DataFrame(np.column_stack(columns), index, list(units))  # ValueError where lengths differ
 
 
 def _aligned(frame: pd.DataFrame) -> pd.DataFrame:
     """Move values stamped as Open-Meteo stamps them to hours that start at their stamp; the last hour is lost.
 
     >>> at = pd.date_range("2026-11-25", periods=3, freq="h", tz="UTC")
-    >>> values = pd.DataFrame({name: [1.0, 3.0, 5.0] for name in UNITS}, at)
-    >>> _aligned(values)[["wind_speed_10m", "direct_radiation"]].to_numpy().tolist()
+    >>> values = pd.DataFrame({name: [1.0, 3.0, 5.0] for name in [*WIND, *SUN]}, at)
+    >>> _aligned(values)[["windspeed", "rad_horizontal"]].to_numpy().tolist()
     [[2.0, 3.0], [4.0, 5.0]]
     """
-    hours = pd.date_range(frame.index[0], frame.index[-1], freq="h")
-    values = frame.reindex(hours)
+    values = frame.reindex(pd.date_range(frame.index[0], frame.index[-1], freq="h"))
     after = values.shift(-1)
     moments = (values[MOMENTS] + after[MOMENTS]) / 2
-    return pd.concat([moments, after.drop(columns=MOMENTS)], axis="columns").iloc[:-1]
+    return pd.concat([moments, after.drop(columns=MOMENTS)], axis="columns", sort=False).iloc[:-1]

@@ -2,7 +2,7 @@
 
 In: the run ids of candidates (`--run-ids a,b,c`) and a dataset (`--data`; nothing: the newest of this experiment),
 whose last 365 days are the hold-out. What the trainers logged of their models' quality is not used. Out, on the MLflow
-run: the table of all rules (gate.json, gate.html) and the winner's figures; in the registry: the winner as a version of
+run: the table of all rules (gate.json) and the winner's figures; in the registry: the winner as a version of
 BestModel in Production, only in Staging (`--to Staging`) or in no stage (`--to none`). The version is the fit on every
 hour; its tags name the judged one. If no candidate passes, nothing changes. What each rule protects from: README.md
 beside this file. Run it with `mlflow run . -e promote --env-manager local -P run_ids=...`.
@@ -16,12 +16,12 @@ import mlflow
 import pandas as pd
 from mlflow.entities import Run
 from rich.box import HEAVY_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from dsgo.base import tags
 from dsgo.base.errors import UserError
+from dsgo.base.terminal import console
 from dsgo.data.dataset import load_dataset
 from dsgo.data.hold_out import period, split_dataset
 from dsgo.gate.evidence import HoldOut, find_candidate, observe_candidate, observe_incumbent
@@ -33,8 +33,6 @@ from dsgo.runs import options
 from dsgo.runs.lineage import tracked
 from dsgo.runs.run_ids import parse_run_ids
 from dsgo.runs.step import run_step, start_run
-
-STYLE = "<style>body{font:14px sans-serif}td,th{padding:.2em .8em;text-align:left}.failed{color:#b00020}</style>"
 
 
 @click.command
@@ -52,8 +50,8 @@ def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
         mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: bool(simulated)})
 
         production = registry.production()
-        to_beat = production or last_in_production()
-        incumbent = observe_incumbent(to_beat, to_beat is production, test) if to_beat else None
+        to_beat = registry.incumbent()
+        incumbent = observe_incumbent(to_beat, production is not None, test) if to_beat else None
         hold_out = HoldOut.of(train, test)
         seen = [observe_candidate(run, hold_out) for run in runs]
 
@@ -75,15 +73,8 @@ def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
             version, conclusion = "none", f"no candidate passes, nothing changes. {'. '.join(failed)}"
         mlflow.set_tags({tags.PROMOTED_VERSION: version, tags.CONCLUSION: conclusion[:5000]})
         if not passing and production is None and to == "Production":
-            back = f" (`dsgo promote {to_beat.version}` puts the last one back)" if to_beat else ""
-            raise UserError(f"nothing is in Production{back}: {conclusion}")
+            raise UserError(f"{registry.look().said}. The gate: {conclusion}")
     print(conclusion)
-
-
-def last_in_production() -> registry.ModelVersion | None:
-    """Return the version that was in Production last and is still registered; None where none was."""
-    known = {version.version: version for version in registry.versions()}
-    return next((known[entry.version] for entry in registry.history() if entry.version in known), None)
 
 
 def against(candidate: Evidence, incumbent: Incumbent | None, test: pd.DataFrame, metric: str) -> str:
@@ -125,25 +116,17 @@ def number(version: registry.ModelVersion | None) -> str | None:
 
 
 def show_and_log(tables: list[list[Row]], title: str) -> None:
-    """Leave the gate's table on the run, as gate.json and gate.html, and print it."""
+    """Leave the gate's table on the run as gate.json, and print it."""
     frame = pd.DataFrame([row for rows in tables for row in rows], dtype=object)
-    mlflow.log_table(frame, "gate.json")
-    frame["figure"] = frame["figure"].map(figure_text)
-    body = frame.drop(columns="run_id").to_html(index=False, border=0)  # escapes what it holds
-    body = body.replace("<td>failed</td>", '<td class="failed">failed</td>')
-    head = f"<!doctype html><meta charset=utf-8><title>{title}</title>{STYLE}"
-    mlflow.log_text(f"{head}<h1>{title}</h1>{body}", "gate.html")
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = 140  # a log has no width of its own
-    box = HEAVY_HEAD if console.is_terminal else None
+    mlflow.log_table(frame, "gate.json")  # MLflow's UI shows it as a table
+    screen = console()
+    box = HEAVY_HEAD if screen.is_terminal else None
     for rows in tables:
         table = Table("rule", "figure", "limit", "verdict", title=Text(f"{title}: {rows[0]['model']}"), box=box)
         for row in rows:
             cells = [row["rule"], figure_text(row["figure"]), row["limit"], row["verdict"]]
             table.add_row(*map(Text, cells), style="red" if row["verdict"] == "failed" else None)
-        console.print(table)
+        screen.print(table)
 
 
 def links(run: Run, gate: Run) -> str:

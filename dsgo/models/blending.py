@@ -112,6 +112,6 @@ def _recipe(run_id: str, name: str, model: str) -> Recipe:
     if not found:
         raise UserError(f"run_ids: {name} ({run_id}) has logged no model {model!r}")
     inside = load_model(f"models:/{found[0].model_id}").unwrap_python_model()
-    if getattr(inside, "about", {}).get("features") != "full" or inside.network:
+    if getattr(inside, "parts", None) is None or inside.network:
         raise UserError(f"run_ids: {name} ({run_id}) cannot be blended: only recipes of trees, lines and kernels can")
     return Recipe(inside.features, inside.parts["around"], inside.parts["alone"])

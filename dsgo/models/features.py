@@ -77,6 +77,8 @@ def calendar(hours: np.ndarray) -> dict[str, np.ndarray]:
 def neighbours(hours: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Return for each of n hours and m offsets the row (n, m) that holds the hour plus the offset, -1 where none does.
 
+    At the offset 0 it is the row itself, also where several rows hold the same hour.
+
     >>> neighbours(np.array([5, 4, 7]), np.array([-1, 0, 1])).tolist()
     [[1, 0, -1], [-1, 1, 0], [-1, 2, -1]]
     """
@@ -84,12 +86,14 @@ def neighbours(hours: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     ordered = hours[order]
     wanted = hours[:, None] + np.asarray(offsets)[None, :]
     at = np.minimum(np.searchsorted(ordered, wanted), len(hours) - 1)
-    return np.where(ordered[at] == wanted, order[at], -1)
+    found = np.where(ordered[at] == wanted, order[at], -1)
+    found[:, np.asarray(offsets) == 0] = np.arange(len(hours))[:, None]
+    return found
 
 
 def to_hours(times: Any) -> np.ndarray:
     """Return whole hours since 1970-01-01 UTC (int64) of ISO 8601 texts, or of timestamps (without a zone: UTC)."""
-    index = pd.DatetimeIndex(pd.to_datetime(times if isinstance(times, pd.Index) else np.asarray(times), utc=True))
+    index = pd.DatetimeIndex(pd.to_datetime(times, utc=True))
     return index.as_unit("s").asi8 // 3600
 
 

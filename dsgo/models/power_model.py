@@ -2,7 +2,7 @@
 
 MLflow stores this file with the model ("models from code") and runs it from there, so it imports nothing of dsgo; the
 features and the band's arithmetic (features.py, intervals.py) are stored beside it. A model goes on predicting as it
-did on the day it was trained. No pickle: estimators are a skops or a .keras file, all else is JSON.
+did on the day it was trained. No pickle: estimators are skops or .keras files, all else is JSON.
 """
 
 import importlib.util
@@ -18,11 +18,24 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-TIME = "utc_timestamp"
 WEATHER = ["windspeed", "temperature", "rad_horizontal", "rad_diffuse"]
 TARGETS = ["solar_GW", "wind_GW"]
 CAPACITY = ["solar_capacity_GW", "wind_capacity_GW"]
-NIGHT = -0.06  # sine of the sun's elevation up to which solar power is 0: four degrees below the horizon
+TIME = "utc_timestamp"
+# What is physically possible, as dsgo/data/schema.py has it: m/s, degrees C, W/m2, GW.
+LIMITS = {
+    "windspeed": (0.0, 100.0),
+    "temperature": (-90.0, 60.0),
+    "rad_horizontal": (0.0, 1500.0),
+    "rad_diffuse": (0.0, 1500.0),
+    "solar_capacity_GW": (0.0, 1000.0),
+    "wind_capacity_GW": (0.0, 1000.0),
+}
+NOISE = {"windspeed": 0.05, "rad_horizontal": 0.5, "rad_diffuse": 0.5}  # below zero by no more counts as 0
+# A zone at the end of date and time, as dsgo/data/columns.py has it.
+ZONE = r"(?i)^(.*\d[T ]\d.*?)\s*(?:(Z|UTC|GMT)|([+-]\d\d:?\d\d|[+-]\d\d))\s*(?:\[[\w/+-]+\])?\s*$"
+SHOWN = 10  # fields that a refusal names
+NIGHT = -0.06  # sine of the sun's elevation up to which solar power is 0: three and a half degrees below the horizon
 PRESENT = 0.4  # share of the 12 hours either side that must be there for the features of the hours around
 # What skops does not know by itself of forests, boosting and splines: arrays of numbers, without code of their own.
 TRUSTED = [
@@ -34,19 +47,27 @@ TRUSTED = [
 
 
 class PowerModel(PythonModel):
-    """Predict power in GW, from 0 to the installed capacity, from weather in the units of the dataset."""
+    """Predict power in GW, never below 0 nor above the installed capacity, from weather in the dataset's units."""
+
+    estimate: Callable | None = None  # of the four weather columns, in GW; None: `parts` predict from the features
+    about: dict[str, Any] = {}  # noqa: RUF012  # what about.json says; read only
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load what stands beside this file: about.json, the estimators, features.py and intervals.py."""
+        """Load what stands beside this file, as dsgo/models/training.py writes it."""
         files = context.artifacts
-        self.about = json.loads(Path(files["about"]).read_text(encoding="utf-8"))
-        self.parts = _load(files["estimator"])
-        self.network = _network(files["network"]) if "network" in files else None
-        self.intervals = _module(files["intervals"], "intervals")
-        place = self.about["place"]
-        self.features = _module(files["features"], "features").PowerFeatures(zone=place["zone"])
-        for name in ("place_", "winter_", "shift_"):
-            setattr(self.features, name, place[name])
+        if "about" in files:
+            self.about = json.loads(Path(files["about"]).read_text(encoding="utf-8"))
+            self.intervals, place = _module(files["intervals"], "intervals"), self.about["place"]
+            self.features = _module(files["features"], "features").PowerFeatures(zone=place["zone"])
+            for name in ("place_", "winter_", "shift_"):
+                setattr(self.features, name, place[name])
+        if "estimator" in files:
+            network = Path(files["estimator"]).suffix == ".keras"
+            self.estimate = _network(files["estimator"]) if network else _load(files["estimator"]).predict
+        else:
+            self.parts = _load(files["recipe"])
+            self.network = _network(files["network"]) if "network" in files else None
+        self.sizes = _load(files["sizes"]) if "sizes" in files else None
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -54,68 +75,115 @@ class PowerModel(PythonModel):
         """Return a frame with solar_GW and wind_GW in GW, one row for each row of `model_input`, same index.
 
         With the parameter `interval` (a share such as 0.8) also solar_GW_low, solar_GW_high, wind_GW_low, wind_GW_high.
-        Raises MlflowException where a weather column is empty.
+        No prediction is above the installed capacity; where that is not given, the latest that the model learned from
+        stands in. Raises MlflowException as `checked`, and where what was asked needs a time and there is none.
         """
-        share = float((params or {}).get("interval") or 0.0)
-        if empty := [name for name in WEATHER if model_input[name].isna().any()]:
-            raise MlflowException.invalid_parameter_value(f"a row has no {', '.join(empty)}")  # served as a 400
-        if not 0 <= share < 1:
-            raise MlflowException.invalid_parameter_value(
-                f"interval={share:g} is no share: it must lie between 0 and 1"
-            )
-        installed = self._installed(model_input)
-        own_way = self.about["features"] == "weather"  # an estimator of the four weather columns, in GW
-        seen = see(self.features, model_input) if share or not own_way else {}
-        predicted = self._by_weather(model_input, installed) if own_way else factors(self.parts, self.network, seen)
-        result = pd.DataFrame(predicted * installed, columns=TARGETS, index=model_input.index)
+        table, share = checked(model_input), self._share(params)
+        ends = [f"{target}_{end}" for target in TARGETS for end in ("low", "high")] if share else []
+        if not len(table):
+            return pd.DataFrame(columns=TARGETS + ends, index=model_input.index, dtype="float64")
+        if TIME not in table and (share or not self.estimate):
+            what = "a band" if self.estimate else "this model"
+            raise MlflowException.invalid_parameter_value(f"no column {TIME} with times, which {what} needs")
+        installed = np.column_stack([self._installed(table, name) for name in CAPACITY])
+        seen = {} if self.estimate and not share else see(self.features, table)
+        if self.estimate:
+            power = np.fmin(np.clip(np.asarray(self.estimate(table[WEATHER]), dtype="float64"), 0, None), installed)
+        else:
+            power = factors(self.parts, self.network, seen) * installed
+        result = pd.DataFrame(power, columns=TARGETS, index=model_input.index)
         if share:
+            predicted = np.divide(power, installed, out=np.zeros_like(power), where=installed > 0)
             for j, target in enumerate(TARGETS):
                 low, high = self._band(seen, predicted[:, j], target, share)
-                result[f"{target}_low"], result[f"{target}_high"] = low * installed[:, j], high * installed[:, j]
+                result[f"{target}_low"] = np.minimum(low * installed[:, j], power[:, j])
+                result[f"{target}_high"] = np.maximum(high * installed[:, j], power[:, j])
         return result
 
-    def _installed(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return the installed capacities (n, 2) in GW; what is not given is the latest that the model learned from."""
-        latest = self.about["capacity"]
-        columns = [frame[name].fillna(latest[name]) if name in frame else latest[name] for name in CAPACITY]
-        return np.column_stack([np.broadcast_to(np.asarray(column, float), len(frame)) for column in columns])
+    def _share(self, params: dict[str, Any] | None) -> float:
+        share = float((params or {}).get("interval") or 0.0)
+        if not 0 <= share < 1:
+            raise MlflowException.invalid_parameter_value(f"interval={share:g} is no share: it lies between 0 and 1")
+        if share and not self.sizes:
+            raise MlflowException.invalid_parameter_value("this model was logged without a band: ask without interval")
+        return share
 
-    def _by_weather(self, frame: pd.DataFrame, installed: np.ndarray) -> np.ndarray:
-        """Return the capacity factors (n, 2), 0 to 1, of an estimator of the weather columns that predicts GW."""
-        power = np.asarray((self.network or self.parts["estimator"].predict)(frame[WEATHER]), dtype="float64")
-        return np.clip(np.divide(power, installed, out=np.zeros_like(power), where=installed > 0), 0, 1)
+    def _installed(self, table: pd.DataFrame, name: str) -> np.ndarray:
+        """Return the installed capacity in GW (n,); what is not given is the latest that the model learned from."""
+        latest = self.about.get("capacity", {}).get(name, np.nan)
+        return table[name].fillna(latest).to_numpy() if name in table else np.full(len(table), latest)
 
     def _band(self, seen: dict[str, Any], predicted: np.ndarray, target: str, share: float) -> tuple[Any, Any]:
         """Return (low, high) of one target as capacity factors."""
-        band = self.about["band"]
-        if not band:
-            raise MlflowException.invalid_parameter_value("this model was logged without a band: ask without interval")
-        sizes, low, high = self.parts["size"], predicted.copy(), predicted.copy()
-        rows = {"around": ~seen["lonely"], "alone": seen["lonely"]}
+        table, low, high = self.about["band"][target], predicted.copy(), predicted.copy()
         lit = seen["sine"] > 0 if target == "solar_GW" else np.ones(len(predicted), bool)  # night is no guess
-        for company, chosen in rows.items():
-            chosen = chosen & lit
+        for company, chosen in {"around": lit & ~seen["lonely"], "alone": lit & seen["lonely"]}.items():
             if chosen.any():
-                columns = [seen["names"].index(name) for name in band[target]["columns"]]
+                columns = [seen["names"].index(name) for name in table["columns"]]
                 X = seen["around"][chosen][:, columns] if company == "around" else seen["alone"][chosen]
-                size = self.intervals.size_of(sizes[company][target], X, predicted[chosen])
-                table = band[target][company]
-                low[chosen], high[chosen] = self.intervals.interval(predicted[chosen], size, table, share)
+                size = self.intervals.size_of(self.sizes[company][target], X, predicted[chosen])
+                low[chosen], high[chosen] = self.intervals.interval(predicted[chosen], size, table[company], share)
         return low, high
 
 
-def see(features: Any, frame: pd.DataFrame) -> dict[str, Any]:
+def checked(model_input: pd.DataFrame) -> pd.DataFrame:
+    """Return weather, and installed capacity where it is given, as float64; `utc_timestamp` as times in UTC.
+
+    Columns may be of any type that holds numbers (whole, nullable, text of digits); `utc_timestamp` may be a column or
+    the index, of times or of text, or not there. Raises MlflowException (a 400 when served) that names up to ten fields
+    that are empty, no number, physically impossible, or no time with a zone, by column and row (from 1).
+    """
+    if missing := [name for name in WEATHER if name not in model_input]:
+        raise MlflowException.invalid_parameter_value(f"no column {', '.join(missing)}")
+    table = pd.DataFrame(index=model_input.index)
+    wrong: list[str] = []
+
+    def refuse(column: str, what: str, rows: np.ndarray, values: pd.Series) -> None:
+        for i in np.flatnonzero(rows):
+            value, time = values.iloc[i], table[TIME].iloc[i] if TIME in table else pd.NaT
+            at = f" ({time:%Y-%m-%dT%H:%M:%SZ})" if pd.notna(time) else ""
+            shown = repr(value[:40]) if isinstance(value, str) else str(value)[:40]
+            wrong.append(f"{column} is {what.format(shown)} in row {i + 1}{at}")
+
+    times = model_input.index.to_series() if model_input.index.name == TIME else model_input.get(TIME)
+    if times is not None and (given := times.notna().to_numpy()).any():
+        texts = times.astype("str").str.strip()
+        parts = texts.str.extract(ZONE)
+        has_zone = parts[0].notna()
+        written = (parts[0] + parts[2].fillna("Z")).where(has_zone, texts).str.upper()
+        written = written.where(written.str.match(r"\d{4}-"))  # pandas takes "-1" for a year
+        utc = pd.to_datetime(written, utc=True, format="ISO8601", errors="coerce")
+        is_time = utc.notna().to_numpy()
+        refuse(TIME, "empty", ~given, times)
+        refuse(TIME, "{}, no time", ~is_time & given, texts)
+        refuse(TIME, "{}, without a zone (add Z or an offset)", ~has_zone.to_numpy() & is_time & given, texts)
+        table[TIME] = utc.array
+    for name in [name for name in LIMITS if name in model_input]:
+        values = model_input[name]
+        numbers = pd.to_numeric(values.astype("object"), errors="coerce").to_numpy("float64", na_value=np.nan)
+        empty, (low, high) = values.isna().to_numpy(), LIMITS[name]
+        if name in WEATHER:
+            refuse(name, "empty", empty, values)
+        refuse(name, "{}, no number", ~empty & ~np.isfinite(numbers), values)
+        beyond = np.isfinite(numbers) & ((numbers < low - NOISE.get(name, 0.0)) | (numbers > high))
+        refuse(name, f"{{}}, not within {low:g} and {high:g}", beyond, values)
+        table[name] = np.maximum(numbers, low)  # noise around zero
+    if wrong:
+        more = f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
+        raise MlflowException.invalid_parameter_value(f"{'; '.join(wrong[:SHOWN])}{more}")
+    return table
+
+
+def see(features: Any, table: pd.DataFrame) -> dict[str, Any]:
     """Return the features of the hours around ("around", of all rows) and of each row ("alone"), as far as needed.
 
-    `features` is a fitted PowerFeatures. Raises MlflowException for a row without a time.
+    `features` is a fitted PowerFeatures; `table` has weather and utc_timestamp.
     """
-    if TIME not in frame or frame[TIME].isna().any():
-        raise MlflowException.invalid_parameter_value(f"a row has no {TIME}, which this model needs")
-    lonely = np.ones(len(frame), bool) if len(frame) == 1 else features.present(frame) < PRESENT
-    around: Any = None if lonely.all() else features.transform(frame)
-    alone: Any = features.alone(frame) if lonely.any() else None
+    lonely = np.ones(len(table), bool) if len(table) == 1 else features.present(table) < PRESENT
+    around: Any = None if lonely.all() else features.transform(table)
+    alone: Any = features.alone(table) if lonely.any() else None
     names = list(features.get_feature_names_out())
-    sine = alone[:, 0] if alone is not None and lonely.all() else around[:, names.index("sinel")]
+    sine = alone[:, 0] if around is None else around[:, names.index("sinel")]
     return {"around": around, "alone": alone, "lonely": lonely, "names": names, "sine": sine}
 
 

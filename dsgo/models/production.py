@@ -67,6 +67,16 @@ class State:
         return self.version is None or self.alias_off
 
     @property
+    def exact(self) -> str:
+        """What is there and since which second: another text after each change."""
+        if len(self.there) > 1:
+            return f"versions {' and '.join(version.version for version in reversed(self.there))}"
+        if not self.history:
+            return "nothing yet"
+        what = f"version {self.version.version}" if self.version else "nothing"
+        return f"{what} since {self.history[0].since:%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
     def title(self) -> str:
         """What is so, in a few words."""
         if self.version is None:
@@ -195,7 +205,9 @@ def _unseen(known: list[ModelVersion], there: list[ModelVersion], events: list[E
             )
         else:
             why = f"version {last.version} was deleted: when is not known, seen first at this time"
-            found.append(_nothing(max(datetime.now(UTC), last.since + MOMENT), why))
+            now = datetime.now(UTC)  # kept to the millisecond, so said to the millisecond
+            seen = now.replace(microsecond=now.microsecond // 1000 * 1000)
+            found.append(_nothing(max(seen, last.since + MOMENT), why))
     return found
 
 

@@ -25,6 +25,12 @@ from dsgo.models.loading import model_info
 from dsgo.models.production import Entry, State, changed, in_production, record
 
 MODEL = states.MODEL
+ABOUT = (
+    "Hourly solar and wind power (GW, mean over the hour) from weather and installed capacity. Each version is a model "
+    "that the gate compared on the hold-out; its description says with what result. Use the one in Production: "
+    f"`mlflow models serve -m models:/{MODEL}/Production -p 8003 --env-manager local`. `dsgo history` prints what was "
+    f"there, and why; it reads the tags {tags.PRODUCTION}*. `mlflow run . -e rollback` goes back one version."
+)
 ATTEMPTS = 20  # at a registry that others change at the same time
 
 
@@ -55,19 +61,15 @@ def require_production() -> ModelVersion:
     return state.version
 
 
-def incumbent() -> tuple[ModelVersion | None, str]:
-    """Return what a candidate has to beat, and a note for the reader.
+def incumbent() -> ModelVersion | None:
+    """Return what a candidate has to beat: the version in Production, or the last that was and is still registered.
 
-    It is the version in Production. Where nothing is there any more, it is the last one that was and is still
-    registered, and the note says so. None where nothing ever was. Raises UserError where several are there.
+    None where nothing ever was. Raises UserError where several are there.
     """
     state = look()
     if len(state.there) > 1:
         raise UserError(state.said)
-    if state.version or state.last is None:
-        return state.version, ""
-    since = states.when(state.history[0].since)
-    return state.last, f"nothing is in Production since {since}: version {state.last.version} was the last that was"
+    return state.last
 
 
 def version_of(name: str) -> ModelVersion:
@@ -84,7 +86,7 @@ def register(run_id: str, model_id: str, new_tags: dict[str, Any], description: 
                 client.set_model_version_tag(MODEL, version.version, key, str(value))
             return version
     try:
-        client.create_registered_model(MODEL)
+        client.create_registered_model(MODEL, description=ABOUT)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

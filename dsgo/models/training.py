@@ -14,6 +14,7 @@ from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PythonModelContext
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import AnyType
 from skops.io import dump
 
 from dsgo.base import tags
@@ -31,16 +32,18 @@ from dsgo.models.rows import model_input
 from dsgo.runs.lineage import tracked
 
 JUDGED, SERVING = "model", "serving"  # names of a run's two logged models
-SIGNATURE = ModelSignature(
-    inputs=Schema(
-        [
-            *(ColSpec("double", name) for name in WEATHER),
-            ColSpec("string", TIME, required=False),  # ISO 8601 with Z, as JSON and the raw files hold it
-            *(ColSpec("double", name, required=False) for name in CAPACITY),
-        ]
-    ),
-    outputs=Schema([ColSpec("double", name) for name in TARGETS]),
-    params=ParamSchema([ParamSpec("interval", "double", 0.0)]),  # the share that a band is to hold; 0: no band
+# Inputs of any type: MLflow refuses whole numbers, nullable columns and times where double or string is declared.
+# The model itself takes each as what it means, or refuses it by column and row (dsgo/models/power_model.py, `checked`).
+INPUTS = [
+    *(ColSpec(AnyType(), name) for name in WEATHER),
+    *(ColSpec(AnyType(), name, required=False) for name in [TIME, *CAPACITY]),
+]
+OUTPUTS = Schema([ColSpec("double", name) for name in TARGETS])
+PARAMS = ParamSchema([ParamSpec("interval", "double", 0.0)])  # the share that a band is to hold; 0: no band
+SIGNATURE = ModelSignature(Schema(INPUTS), OUTPUTS, PARAMS)
+# Of a model that looks at the sun: it needs the time.
+BY_TIME = ModelSignature(
+    Schema([ColSpec(AnyType(), TIME) if spec.name == TIME else spec for spec in INPUTS]), OUTPUTS, PARAMS
 )
 
 
@@ -114,9 +117,9 @@ def _log_model(
         name=name,
         python_model=power_model.__file__,
         artifacts=files,
-        signature=SIGNATURE,
+        signature=BY_TIME if isinstance(estimator, Recipe) else SIGNATURE,
         input_example=model_input(hours)[SIGNATURE.inputs.input_names()].head(3).reset_index(drop=True),
-        pip_requirements=_requirements("network" in files),
+        pip_requirements=_requirements(any(path.endswith(".keras") for path in files.values())),
     )
     loaded = power_model.PowerModel()
     loaded.load_context(PythonModelContext(files, {}))
@@ -128,22 +131,24 @@ def _save(estimator: Any, seen: pd.DataFrame, hours: pd.DataFrame, folder: Path)
     recipe = isinstance(estimator, Recipe)
     features = estimator.features if recipe else fit_features(hours)
     sizes, tables = fit_band(seen, hours, features)
-    network = estimator.network if recipe else estimator if hasattr(estimator, "layers") else None
-    parts = {"around": estimator.around, "alone": estimator.alone} if recipe else {"estimator": estimator}
-    if network is not None and not recipe:
-        parts = {}
     about = {
-        "features": "full" if recipe else "weather",
         "place": {name: getattr(features, name) for name in ("zone", "place_", "winter_", "shift_")},
         "capacity": {name: float(hours[name].iloc[-1]) for name in CAPACITY},
         "band": tables,
     }
-    files = {"about": folder / "about.json", "estimator": folder / "estimator.skops"}
+    files = {"about": folder / "about.json", "sizes": folder / "sizes.skops"}
     files["about"].write_text(json.dumps(about), encoding="utf-8")
-    dump({**parts, "size": sizes}, files["estimator"])
-    if network is not None:
-        files["network"] = folder / "network.keras"
-        network.save(files["network"])
+    dump(sizes, files["sizes"])
+    if recipe:
+        files["recipe"] = folder / "recipe.skops"
+        dump({"around": estimator.around, "alone": estimator.alone}, files["recipe"])
+    network, name = (estimator.network, "network") if recipe else (estimator, "estimator")
+    if hasattr(network, "layers"):
+        files[name] = folder / f"{name}.keras"
+        network.save(files[name])
+    elif not recipe:
+        files[name] = folder / f"{name}.skops"
+        dump(estimator, files[name])
     code = {"features": features_file.__file__, "intervals": intervals.__file__}
     return {name: str(path) for name, path in (files | code).items()}
 

@@ -29,10 +29,15 @@ features = click.option(
 )
 trainer = _all(data, split, features, seed)
 raw = _all(
-    click.option("--source", default="sample", help="sample, opsd, or a folder: absolute, or below the repository."),
-    click.option("--start", default="2013-01-01", help="First day (UTC)."),
-    click.option("--end", default="2016-12-31", help="Last day (UTC)."),
+    click.option(
+        "--source", default="sample", help="sample, opsd, live, smard, or a folder (absolute or in the repository)."
+    ),
+    click.option("--start", default="", help="First day (UTC); nothing: the source's own."),
+    click.option("--end", default="", help="Last day (UTC); nothing: the source's own."),
+    click.option("--now", default="", help="ISO 8601: the present hour of a live source; nothing: the clock."),
     click.option("--country", default="DE", help="Two letters, as the raw columns begin."),
+    click.option("--weather-late", default="0/0", help="Hours the weather's stamps are late in winter/summer."),
+    click.option("--power-late", default="0/0", help="The same of power; local time taken for UTC is 1/2 in Germany."),
 )
 gate = _all(
     click.option("--to", type=click.Choice(["Production", "Staging", "none"]), default="Production", show_default=True),

@@ -1,6 +1,6 @@
 """Where MLflow finds our tracking stores (entry points in pyproject.toml), in every process of this environment.
 
-MLflow imports this file while it is itself being imported: so all that is of MLflow is imported inside functions.
+MLflow imports this file while it is itself being imported: so functions import what they need of MLflow.
 """
 
 import os

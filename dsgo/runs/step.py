@@ -10,9 +10,11 @@ from mlflow.exceptions import MlflowException
 
 from dsgo.base import tags
 from dsgo.base.errors import UserError
-from dsgo.base.processes import end_with
+from dsgo.base.processes import end_with, hear_ctrl_c
 from dsgo.runs.server import require_tracking
 
+UNITS = "Power and errors (mae, rmse, bias) are in GW, energy in GWh, r2 and shares between 0 and 1, times in UTC."
+_about = ""  # what the step's script says of itself
 _project_run: str | None = None  # the run that `mlflow run` began; mlflow.start_run takes the variable away
 
 
@@ -22,7 +24,9 @@ def run_step(command: click.Command) -> None:
     A mistake is a UserError, a parameter that click refuses, or a store that refuses or does not answer. Anything else
     is a fault of the code and keeps its traceback.
     """
-    global _project_run
+    global _about, _project_run
+    _about = (command.callback.__globals__["__doc__"] or "") if command.callback else ""
+    hear_ctrl_c()
     _project_run = os.environ.get("MLFLOW_RUN_ID")
     if parent := os.environ.get("DSGO_PARENT"):  # set by the workflow and the demo: no orphan goes on computing
         end_with(int(parent))
@@ -41,13 +45,17 @@ def run_step(command: click.Command) -> None:
         is_json = "json" in error.response.headers.get("Content-Type", "")
         why = error.response.json()["message"] if is_json else error
         sys.exit(_fail(UserError(f"the stores refused: {why}")))
-    except click.Abort:  # Ctrl-C
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
 
 
 def start_run(step: str) -> mlflow.ActiveRun:
-    """Start the step's run, or take up the one that `mlflow run` began (its parameters are on it), under its name."""
-    return mlflow.start_run(tags={tags.STEP: step, "mlflow.runName": step})
+    """Start the step's run, or take up the one that `mlflow run` began (its parameters are on it), under its name.
+
+    Its description in MLflow's UI is the docstring of the step's script: what goes in, what comes out, how to run it.
+    """
+    about = {"mlflow.note.content": f"{_about.strip()}\n\n{UNITS}"} if _about else {}
+    return mlflow.start_run(tags={tags.STEP: step, "mlflow.runName": step} | about)
 
 
 def _fail(error: click.ClickException) -> int:

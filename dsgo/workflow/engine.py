@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from distributed import Client, LocalCluster, get_worker
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -45,7 +44,6 @@ class Setting:
     """What all jobs of one workflow have in common."""
 
     source: Source
-    env_manager: str  # local or uv
     tracking_uri: str
     experiment_id: str
     parent_id: str  # the workflow's run
@@ -176,8 +174,6 @@ def _run(job: Job, root: Path, run_id: str, client: MlflowClient, log: Path, cor
     """Run the step's command to its end and return None, or one line that says why it failed or was ended."""
     folder = root / job.project
     command = load_project(str(folder)).get_entry_point(job.entry).compute_command(job.params, None)
-    if job.setting.env_manager == "uv" and job.project != ".":
-        command = _in_environment(folder, command)
     with log.open("wb") as file:
         process = subprocess.Popen(
             command,
@@ -229,12 +225,3 @@ def _environment(job: Job, run_id: str, cores: int) -> dict[str, str]:
         "DSGO_PARENT": str(os.getpid()),
         **dict.fromkeys(threads, str(cores)),
     }
-
-
-def _in_environment(folder: Path, command: str) -> str:
-    """Return the command in an isolated environment of the step's requirements.
-
-    uv keeps it, builds it whole or not at all, and lets one of two builders at the same time wait.
-    """
-    python = yaml.safe_load((folder / "python_env.yaml").read_text(encoding="utf-8"))["python"]
-    return f"uv run --quiet --no-project --isolated --python {python} --with-requirements requirements.txt -- {command}"

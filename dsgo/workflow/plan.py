@@ -85,9 +85,8 @@ def plan(
     """Return the steps with their keys. Nothing is run and no server asked.
 
     `values` are the workflow's parameters, `own` those given to single steps, as in {"rf": {"max_depth": "12"}};
-    `requirements` is the digest of those of the whole, empty where each step has an environment of its own; `content`
-    has what a value counts as in a key, where that is not the value itself. Raises UserError for a step or a parameter
-    that does not exist.
+    `requirements` is the digest of those of the whole; `content` has what a value counts as in a key, where that is not
+    the value itself. Raises UserError for a step or a parameter that does not exist.
     """
     if unknown := [name for name in own if name not in [step.name for step in steps]]:
         raise UserError(f"there is no step {unknown[0]!r}; there are {', '.join(step.name for step in steps)}")
@@ -102,7 +101,7 @@ def plan(
         parts = {"entry point": step.entry}
         parts |= {f"param {name}": _content(root, value.format_map(seen)) for name, value in params.items()}
         parts |= {f"after {name}": seen[name] for name in step.needs}
-        parts |= {"requirements": requirements} if requirements else {}
+        parts["requirements"] = requirements
         planned.append(Planned(step, params, parts | keys.files(root, step.project, step.entry)))
         seen = seen | {step.name: planned[-1].key}
     return planned

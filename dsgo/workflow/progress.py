@@ -4,9 +4,10 @@ import time
 from dataclasses import dataclass
 from types import TracebackType
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+
+from dsgo.base.terminal import console
 
 STYLES = {"running": "cyan", "done": "green", "cached": "green", "failed": "bold red", "skipped": "yellow"}
 
@@ -25,9 +26,9 @@ class Row:
 class View:
     """A context manager around the workflow; `show` is told of each change of a step's state."""
 
-    def __init__(self, steps: list[str], console: Console | None = None) -> None:
+    def __init__(self, steps: list[str]) -> None:
         """Take the names of the steps in the order to show them."""
-        self.console = console or Console(highlight=False)
+        self.console = console()
         self.rows = {name: Row() for name in steps}
         # A terminal gets a moving table; a log must stay readable.
         self._live = Live(get_renderable=self._table, console=self.console) if self.console.is_terminal else None
@@ -55,7 +56,7 @@ class View:
         row.state, row.figure, row.link = state, figure, link or row.link
         if not self._live:
             parts = [f"{name:<13} {state:<8}", f"{row.seconds:5.1f} s" if row.seconds is not None else "", figure, link]
-            self.console.print("  ".join(part for part in parts if part), soft_wrap=True)
+            self.console.print("  ".join(part for part in parts if part), markup=False, soft_wrap=True)
 
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 2))

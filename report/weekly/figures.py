@@ -114,7 +114,7 @@ def _two_rows() -> go.Figure:
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.14)
     figure.update_layout(
         template="plotly_white",
-        height=600,
+        height=480,
         margin={"l": 56, "r": 12, "t": 30, "b": 40},
         font={"family": "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif", "color": INK, "size": 13},
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"},

@@ -1,5 +1,6 @@
 """What a report speaks of besides the data: the model, loaded and described, and what processing found in the data."""
 
+import re
 from typing import Any
 
 import mlflow
@@ -10,9 +11,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base import tags
+from dsgo.data.countries import COUNTRIES
+from dsgo.data.dataset import Dataset
 from dsgo.gate.rules import figure_text
 from dsgo.models import fits, registry
 from dsgo.models.loading import load_model, model_info
+from dsgo.models.words import why_there
 
 PRODUCTION = f"models:/{registry.MODEL}/Production"
 
@@ -20,8 +24,9 @@ PRODUCTION = f"models:/{registry.MODEL}/Production"
 def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
     """Load the model that `uri` names and say which it is.
 
-    The description: name, trained_until (ISO 8601 or None), facts (name -> text), gate (the rows of its gate's table:
-    rule, figure as text, limit, verdict). Raises UserError where nothing is in Production or `uri` names no model.
+    The description: name, simulated (whether it learned from such data), trained_until (ISO 8601 or None), facts (name
+    -> text), gate (the rows of its gate's table: rule, figure as text, limit, verdict). Raises UserError where nothing
+    is in Production or `uri` names no model.
     """
     if uri == PRODUCTION:  # settled once, so that a promotion meanwhile cannot mix two versions
         # What serves has learned from the hours of the report: its judged fit looks back.
@@ -36,6 +41,7 @@ def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
         run = None
     return load_model(uri), {
         "name": _name(uri, version, run),
+        "simulated": run is not None and run.data.tags.get(tags.SIMULATED) == "True",
         "trained_until": run.data.tags.get(tags.TRAINED_UNTIL) if run else None,
         "facts": _facts(uri, version, run),
         "gate": [
@@ -43,6 +49,13 @@ def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
             for row in (registry.gate_table(version.version) if version else [])
         ],
     }
+
+
+def find_place(dataset: Dataset) -> str:
+    """Return what a report's title names: the data's country; of data without one, its file's name."""
+    if country := dataset.country:
+        return COUNTRIES[country].name if country in COUNTRIES else country
+    return re.split(r"[/\\]", dataset.uri)[-1]
 
 
 def find_quality(run_id: str | None) -> dict[str, Any] | None:
@@ -64,10 +77,13 @@ def _facts(uri: str, version: ModelVersion | None, run: Run | None) -> dict[str,
     facts: dict[str, str] = {"Model": uri}
     if version:
         facts["Model"] = f"{version.name}, version {version.version}"
-        period = next((e for e in registry.history() if e.version == version.version and e.until is None), None)
+        history = registry.history()
+        period = next((e for e in history if e.version == version.version and e.until is None), None)
         if period:
             facts["In Production since"] = f"{period.since:%Y-%m-%d %H:%M} UTC"
-            facts["Put there by"] = {"gate": "the gate"}.get(period.how, period.how) + f": {period.why}"
+            facts["Put there by"] = {"gate": "the gate"}.get(period.how, period.how)
+            name, why = why_there(history, period)
+            facts[name] = why
         else:
             facts["Stage"] = str(version.current_stage)
     if run is None:

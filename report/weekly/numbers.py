@@ -53,7 +53,7 @@ def of_week(hours: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
 
 
 def summary(hours: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
-    """Return a row for the week, for the week before and for the same ISO week of every other year in the data.
+    """Return a row for the week, for the week before and for the same ISO week of every earlier year in the data.
 
     Columns: week (its name), start, hours (recorded), {solar,wind,both}_GWh, {solar,wind}_cf (capacity factor: energy
     over what the installed capacity gives in the recorded hours) and {solar,wind,both}_change: the week's mean power
@@ -61,7 +61,9 @@ def summary(hours: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
     """
     year, week, _ = start.isocalendar()
     rows = [("the week", start), ("the week before", start - WEEK)]
-    for other in sorted(set(pd.DatetimeIndex(hours.index).isocalendar().year) - {year}):
+    for other in sorted(set(pd.DatetimeIndex(hours.index).isocalendar().year)):
+        if other >= year:
+            break
         if (same := _monday_of(int(other), week)) is not None and len(of_week(hours, same)):
             rows.append((f"week {week} of {other}", same))
     table = pd.DataFrame([{"week": name, "start": at} | _energy(of_week(hours, at)) for name, at in rows])
@@ -109,12 +111,13 @@ def fortnight(hours: pd.DataFrame, start: pd.Timestamp, trained_until: str | Non
     errors made at a similar prediction in the hours that the model did not learn from (after `trained_until`, the
     fortnight left out): the 0.1 and 0.9 quantiles of actual less predicted in ten classes of predicted power with
     equally many hours each, interpolated between the classes' means; below 0 is 0. All NaN where there are fewer than
-    ENOUGH such hours.
+    ENOUGH such hours, and for a week that the model learned from.
     """
     index = pd.date_range(start, start + 2 * WEEK, freq="h", inclusive="left", name=hours.index.name)
     table = hours[TARGETS + PREDICTED].reindex(index)
     known = hours[(hours.index < start) | (hours.index >= start + 2 * WEEK)]
-    known = known[known.index > pd.Timestamp(trained_until)] if trained_until else known.iloc[:0]
+    judged = trained_until and not learned_from(start, trained_until)
+    known = known[known.index > pd.Timestamp(trained_until)] if judged else known.iloc[:0]
     for name, target, predicted in zip(SOURCES, TARGETS, PREDICTED, strict=True):
         low, high = _band(known[target], known[predicted], table[predicted])
         table[f"{name}_low_GW"], table[f"{name}_high_GW"] = low.clip(lower=0), high.clip(lower=0)
@@ -130,6 +133,11 @@ def _band(actual: pd.Series, predicted: pd.Series, at: pd.Series) -> tuple[pd.Se
     means = groups["predicted"].mean()
     low, high = (at + np.interp(at, means, groups["error"].quantile(share)) for share in (LOW, HIGH))
     return low, high
+
+
+def learned_from(start: pd.Timestamp, trained_until: str | None) -> bool:
+    """Return whether a model learned from the week that begins at `start`, or from a part of it."""
+    return trained_until is not None and start <= pd.Timestamp(trained_until)
 
 
 def accuracy(fortnight: pd.DataFrame) -> pd.DataFrame:

@@ -11,9 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import HTML, display
 
-from weekly.numbers import HOUR, SOURCES, WEEK
+from weekly.numbers import HOUR, SOURCES, WEEK, learned_from
 
-COUNTRIES = {"DE": "Germany"}
 ROLLING = (
     "Mean power of the seven days before each moment. In colour the year of the week reported, up to its end; in grey "
     "the years before. Installed capacity has grown from year to year."
@@ -64,41 +63,49 @@ def period(start: pd.Timestamp) -> str:
 def title(start: pd.Timestamp, about: dict[str, Any]) -> str:
     """Return the report's title."""
     year, week, _ = start.isocalendar()
-    return f"Solar and wind power in {COUNTRIES.get(about['country'], about['country'])}, week {week} of {year}"
+    return f"Solar and wind power: {about['place']}, week {week} of {year}"
 
 
 def cover(start: pd.Timestamp, about: dict[str, Any]) -> str:
     """Return the head of the first page: title, period, author, model, and whether the data is simulated."""
     year, week, _ = start.isocalendar()
-    place = COUNTRIES.get(about["country"], about["country"])
     model = about["model"]
     facts = {"Prepared by": about["author"], "On": _day(datetime.fromisoformat(about["prepared"]))}
     facts |= {"Model": model["name"], "Times": "UTC"}
     lines = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts.items())
-    note = '<p class="simulated">Simulated data: made by a program, not measured</p>' if about["simulated"] else ""
+    note = ""
+    if about["simulated"]:
+        note = '<p class="simulated">Simulated data: made by a program, not measured</p>'
+    elif model["simulated"]:
+        note = '<p class="simulated">The model learned from simulated data</p>'
     return (
         f'<header class="cover"><p class="eyebrow">Weekly report \N{MIDDLE DOT} week {week} of {year}</p>'
-        f"<h1>Solar and wind power in {escape(place)}</h1>"
+        f"<h1>Solar and wind power: {escape(about['place'])}</h1>"
         f'<p class="period">{period(start)}</p>{note}<dl>{lines}</dl></header>'
     )
 
 
-def in_short(summary: pd.DataFrame, accuracy: pd.DataFrame) -> str:
-    """Return the week in a few sentences."""
+def in_short(summary: pd.DataFrame, accuracy: pd.DataFrame, learned: bool) -> str:
+    """Return the week in a few sentences; `learned`: the model learned from it."""
     week, before, others = summary.iloc[0], summary.iloc[1], summary.iloc[2:]
     if not week["hours"]:
         return (
             '<p class="lead warning">This week has no records: there is no energy to report and no error to judge.</p>'
         )
     text = f"Solar and wind gave <b>{week['both_GWh']:,.0f} GWh</b>"
-    compared = [f"{_more(before['both_change'])} the week before"] if before["hours"] else []
-    if len(others):
+    compared = []
+    if not math.isnan(before["both_change"]):
+        compared.append(f"{_more(before['both_change'])} the week before")
+    if others["both_GWh"].sum() > 0:
         mean = others["both_GWh"].sum() / others["hours"].sum()
         change = week["both_GWh"] / week["hours"] / mean - 1
         compared.append(f"{_more(change)} the same week of {_listed(at[-4:] for at in others['week'])} on average")
     text += f", {' and '.join(compared)}." if compared else "."
-    missed = _listed(f"{row['mae']:.2f} GW ({name})" for name, row in accuracy.iterrows())
-    text += f" The model's predictions missed by {missed} on average."
+    if accuracy["mae"].notna().all():
+        missed = _listed(f"{row['mae']:.2f} GW ({name})" for name, row in accuracy.iterrows())
+        text += f" The model's predictions missed by {missed} on average."
+    if learned:
+        text += " The model learned from this week, so this error flatters it."
     if accuracy["inside"].notna().all():
         inside = _listed(f"{row['inside']:.0%} ({name})" for name, row in accuracy.iterrows())
         text += f" Of the hours, {inside} fell within the 80% band."
@@ -108,7 +115,7 @@ def in_short(summary: pd.DataFrame, accuracy: pd.DataFrame) -> str:
     return f'<p class="lead">{text}</p>'
 
 
-def cards(summary: pd.DataFrame, extremes: pd.DataFrame, accuracy: pd.DataFrame) -> str:
+def cards(summary: pd.DataFrame, extremes: pd.DataFrame, accuracy: pd.DataFrame, learned: bool) -> str:
     """Return the key figures: energy by source and of both, best and worst hour, error; nothing without records."""
     week, before = summary.iloc[0], summary.iloc[1]
     if not week["hours"]:
@@ -118,12 +125,15 @@ def cards(summary: pd.DataFrame, extremes: pd.DataFrame, accuracy: pd.DataFrame)
         change = before[f"{name}_change"]
         notes = [] if math.isnan(change) else [f"{_change(change)} on the week before"]
         if name != "both":
-            notes.append(f"capacity factor {week[f'{name}_cf']:.1%}")
+            notes.append(f"capacity factor {_number(week[f'{name}_cf'], '.1%')}")
         boxes.append(_card(name, label, f"{week[f'{name}_GWh']:,.0f}", "GWh", notes))
     for _, hour in extremes.head(2).iterrows():
         boxes.append(_card("hour", hour["what"].capitalize(), f"{hour['both_GW']:.1f}", "GW", [_hour(hour["at"])]))
-    inside = [f"{_number(accuracy.loc[name, 'inside'], '.0%')} of {name} within the band" for name in SOURCES]
-    missed = " | ".join(f"{accuracy.loc[name, 'mae']:.2f}" for name in SOURCES)
+    within = accuracy["inside"].dropna()
+    inside = [f"{share:.0%} of {name} within the band" for name, share in within.items()]
+    if learned:
+        inside = ["The model learned from this week"]
+    missed = " | ".join(_number(accuracy.loc[name, "mae"], ".2f") for name in SOURCES)
     boxes.append(_card("hour", "Mean error, solar | wind", missed, "GW", inside))
     return f'<section class="cards">{"".join(boxes)}</section>'
 
@@ -199,10 +209,10 @@ def fortnight_caption(fortnight: pd.DataFrame, start: pd.Timestamp, trained_unti
             "predicted) that the model made at similar predictions after its training, these two weeks left out. Where "
             "the band lies above or below the prediction, the model has since predicted too little or too much."
         )
+    elif learned_from(start, trained_until):
+        text += "There is no band: the model learned from this week, so its error here flatters it."
     elif fortnight["solar_predicted_GW"].notna().any():
         text += "There is no band: no hours are known that the model did not learn from."
-    if trained_until and start <= pd.Timestamp(trained_until):
-        text += " The model learned from this week, so its error here flatters it."
     return text
 
 
@@ -220,7 +230,7 @@ def periods_table(periods: pd.DataFrame) -> str:
     """Return weekly.errors_by_period as a table."""
     rows = [
         [row["period"].capitalize(), f"{_day(row['first'])} {DASH} {_day(row['last'])}", f"{row['hours']:,}"]
-        + [f"{row[name]:.2f}" for name in SOURCES]
+        + [_number(row[name], ".2f") for name in SOURCES]
         for row in periods.to_dict("records")
     ]
     return table(["Mean absolute error", "from, to", "hours", "solar, GW", "wind, GW"], rows, text=2) if rows else ""
@@ -239,13 +249,14 @@ def gate_table(rows: list[list[str]]) -> str:
 
 
 def quality_table(quality: pd.DataFrame, about: dict[str, Any]) -> str:
-    """Return weekly.quality as a sentence and a table, and where the data comes from."""
+    """Return weekly.quality as a sentence and a table, where the data comes from, and its sources' licence lines."""
+    licences = f'<p class="note">{escape(". ".join(about["licences"]))}.</p>' if about.get("licences") else ""
     lost = quality["hours"].iloc[0]
     source = f"The data is <code>{escape(about['data'])}</code>."
     if about["quality"] is None:
         source += " It has no quality.json, so what was set aside when it was made is not known."
     if not quality["hours"].any():
-        return f"<p>{source} All 168 hours of the week are in it, and nothing was found wrong with them.</p>"
+        return f"<p>{source} All 168 hours of the week are in it, and nothing was found wrong with them.</p>{licences}"
     kept = f"{168 - lost} of the 168 hours of the week are in it." if lost < 168 else "No hour of the week is in it."
     rows = [
         [KINDS[row["kind"]], "; ".join(_span(*span) for span in row["spans"]), row["hours"]]
@@ -253,7 +264,8 @@ def quality_table(quality: pd.DataFrame, about: dict[str, Any]) -> str:
         if row["hours"]
     ]
     rule = "A missing or impossible value is never filled in: its hour is left out."
-    return f"<p>{source} {kept} {rule}</p>" + table(["Found in the week", "when (UTC)", "hours"], rows)
+    found = table(["Found in the week", "when (UTC)", "hours"], rows)
+    return f"<p>{source} {kept} {rule}</p>{found}{licences}"
 
 
 def table(heads: list[str], rows: Iterable[Iterable[Any]], text: int = 2, head: bool = True) -> str:

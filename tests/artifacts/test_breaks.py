@@ -100,35 +100,6 @@ def test_upload__that_arrives_short_is_never_renamed(tmp_path, source):
         assert list(server.root.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["XSHA256", "XSHA1", "XMD5", "XCRC", "HASH"])
-def test_upload__with_other_bytes_is_found_by_the_checksum_where_there_is_one(tmp_path, source, command):
-    algorithms = {"HASH": "SHA-256", "XSHA256": "SHA-256", "XSHA1": "SHA-1", "XMD5": "MD5", "XCRC": "CRC32"}
-    damages = [b"damage", b""]
-
-    def damage(self, file):
-        with open(file, "r+b") as damaged:  # noqa: PTH123
-            damaged.write(damages.pop(0))
-
-    def init(self, *args, **named):
-        FTPHandler.__init__(self, *args, **named)
-        self._extra_feats = ["HASH SHA-1;SHA-256*" if command == "HASH" else command]
-
-    def checksum(self, path):
-        digest = transfer.CHECKSUMS[algorithms[command]][1]()
-        with open(path, "rb") as file:  # noqa: PTH123
-            digest.update(file.read())
-        self.respond(f"213 SHA-256 0-{len(CONTENT)} {digest.hexdigest()} {os.path.basename(path)}")  # noqa: PTH119
-
-    commands = FTPHandler.proto_cmds | {command: {"perm": "r", "auth": True, "arg": True, "help": ""}}
-    more = {"__init__": init, "proto_cmds": commands, f"ftp_{command}": checksum, "on_file_received": damage}
-    with odd_server(tmp_path / "root", **more) as server:
-        repository(server, "with space").log_artifact(str(source))
-        assert (server.root / "with space" / "a.bin").read_bytes() == CONTENT
-        assert damages == []
-        assert count(server, command) == 2
-        assert len(list((server.root / "with space").iterdir())) == 1
-
-
 def test_upload__of_a_file_that_grows_or_shrinks_is_refused(tmp_path, source, monkeypatch):
     with odd_server(tmp_path / "root") as server:
         for change in (b"x" * 200_000, b"x"):

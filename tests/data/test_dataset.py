@@ -1,9 +1,12 @@
+import os
+from pathlib import Path
+
 import mlflow
 import pandas as pd
 import pytest
 
 from dsgo.base.errors import UserError
-from dsgo.data.dataset import load_dataset, locate, read_dataset
+from dsgo.data.dataset import load_dataset, locate
 
 MISSING_RUN = "0123456789abcdef0123456789abcdef"
 
@@ -90,18 +93,18 @@ def test_load_dataset__says_what_a_wrong_name_lacks(tracking, tmp_path, experime
     (tmp_path / "empty.csv").touch()
     (tmp_path / "text.parquet").write_text("no parquet")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    (tmp_path / "zoneless.csv").write_text("utc_timestamp,solar_GW\n2016-01-01 00:00,1\n")
 
     for data, line in {
         "": "this experiment has no finished process_data run",
         run.info.run_id: f"run {run.info.run_id} has no dataset",
         MISSING_RUN: f"run {MISSING_RUN} has no dataset",
         "runs:/nonsense": "nothing can be downloaded from runs:/nonsense",
-        "nowhere.csv": "data=nowhere.csv: there is no file /",
-        str(tmp_path / "empty.csv"): "empty.csv is empty",
-        str(tmp_path / "text.parquet"): "text.parquet is no parquet or CSV file",
-        str(tmp_path / "other.csv"): "other.csv has no column utc_timestamp; it has a, b",
-        str(tmp_path / "zoneless.csv"): "zoneless.csv: utc_timestamp has no time zone",
+        "nowhere.csv": f"data=nowhere.csv: there is no file {Path('nowhere.csv').absolute()}",
+        str(tmp_path): f"data={tmp_path}: {tmp_path} is a folder: name a parquet or CSV file in it",
+        os.devnull: f"data={os.devnull}: {os.devnull} is a device, not a parquet or CSV file",
+        str(tmp_path / "empty.csv"): f"{tmp_path / 'empty.csv'} is empty",
+        str(tmp_path / "text.parquet"): f"{tmp_path / 'text.parquet'} has no column utc_timestamp; it has no parquet",
+        str(tmp_path / "other.csv"): f"{tmp_path / 'other.csv'} has no column utc_timestamp; it has a, b",
     }.items():
         with pytest.raises(UserError) as error:
             load_dataset(data)
@@ -117,9 +120,26 @@ def test_load_dataset__refuses_what_breaks_the_contract(small_dataset, tmp_path)
 
     assert "solar_GW: is above capacity in GW in 1," in error.value.message
     assert "windspeed: no such column" in error.value.message
+    assert "solar_GW: looks like MW or kW" in error.value.message
+    assert " breaks the contract in 3 ways: " in error.value.message
 
 
-def test_read_dataset__turns_any_zone_into_utc(tmp_path):
-    (tmp_path / "berlin.csv").write_text("utc_timestamp,solar_GW\n2016-07-01T02:00:00+02:00,1\n")
+def test_locate__names_every_place_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("dsgo.data.dataset.ROOT", tmp_path / "repository")
+    monkeypatch.chdir(tmp_path)
 
-    assert read_dataset(tmp_path / "berlin.csv").index[0] == pd.Timestamp("2016-07-01", tz="UTC")
+    with pytest.raises(UserError) as error:
+        locate("nope")
+
+    both = f"there is no file {tmp_path / 'nope'} and no file {tmp_path / 'repository' / 'nope'};"
+    assert both in error.value.message
+
+
+def test_dataset__carries_country_and_simulated(small_dataset, tmp_path):
+    small_dataset.to_parquet(tmp_path / "dataset.parquet")
+    small_dataset.to_csv(tmp_path / "mine.csv")
+
+    made, mine = load_dataset(str(tmp_path / "dataset.parquet")), load_dataset(str(tmp_path / "mine.csv"))
+
+    assert (made.country, made.simulated) == ("DE", True)
+    assert (mine.country, mine.simulated) == (None, False)

@@ -86,8 +86,10 @@ def test_read_raw__unknown_country_lists_the_known(folder):
 
 
 def test_read_raw__missing_column_is_named(tmp_path):
-    folder = write_pair(tmp_path, power_frame(HOURS), weather_frame(HOURS).drop(columns="DE_windspeed_10m"))
-    with pytest.raises(UserError, match=r"weather_data.csv has no column DE_windspeed_10m$"):
+    power = power_frame(HOURS).join(power_frame(HOURS, "AT"))
+    weather = weather_frame(HOURS).drop(columns="DE_windspeed_10m").join(weather_frame(HOURS, "AT"))
+    folder = write_pair(tmp_path, power, weather)
+    with pytest.raises(UserError, match=r"has no column DE_windspeed_10m; countries .* column: AT$"):
         read(folder)
 
 
@@ -117,14 +119,14 @@ def test_read_raw__file_that_breaks_off_within_a_line(folder):
 def test_read_raw__timestamps_without_zone(tmp_path):
     power = power_frame(HOURS)
     power.index = power.index.str.replace("Z", "")
-    with pytest.raises(UserError, match="utc_timestamp has no time zone"):
+    with pytest.raises(UserError, match=r"has no time zone: add Z .* in 72 rows: .2014-01-01T00:00:00. in row 1 "):
         read(write_pair(tmp_path, power, weather_frame(HOURS)))
 
 
 def test_read_raw__timestamps_that_are_none(tmp_path):
     power = power_frame(HOURS)
     power.index = [f"hour {i}" for i in range(len(power))]
-    with pytest.raises(UserError, match="is no CSV file in OPSD form"):
+    with pytest.raises(UserError, match=r"utc_timestamp: is no timestamp .* in 72 rows: 'hour 0' in row 1 "):
         read(write_pair(tmp_path, power.rename_axis("utc_timestamp"), weather_frame(HOURS)))
 
 
@@ -138,8 +140,43 @@ def test_read_raw__no_overlap(tmp_path):
     folder = write_pair(tmp_path, power_frame(HOURS[:30]), weather_frame(HOURS[30:]))
     with pytest.raises(UserError, match=r"power \(2014-01-01T00Z to .*\) and weather \(.*\) have no hour in common"):
         read(folder)
-    with pytest.raises(UserError, match="has no hour between 2016-01-01 and 2016-12-31"):
+    with pytest.raises(UserError, match=r"has no hour between .* it covers 2014-01-01 to 2014-01-02"):
         read(folder, period("2016-01-01", "2016-12-31"))
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S+00", "%Y-%m-%dT%H:%M+0000"])
+def test_read_raw__takes_the_index_that_pandas_wrote_and_every_zone(tmp_path, form):
+    expected = read(write_pair(tmp_path, power_frame(HOURS), weather_frame(HOURS)))
+    for name, frame in ((POWER_FILE, power_frame(HOURS)), (WEATHER_FILE, weather_frame(HOURS))):
+        frame.set_axis(HOURS.strftime(form)).rename_axis("utc_timestamp").reset_index().to_csv(tmp_path / name)
+
+    for found, frame in zip(read(tmp_path), expected, strict=True):
+        pd.testing.assert_frame_equal(found, frame)
+
+
+def test_read_raw__local_time_with_its_offset_is_that_hour(tmp_path):
+    power = power_frame(HOURS).set_axis(HOURS.tz_convert("Europe/Berlin").astype(str)).rename_axis("utc_timestamp")
+
+    found, _ = read(write_pair(tmp_path, power, weather_frame(HOURS)))
+
+    assert found.index.equals(HOURS)
+
+
+def test_read_raw__wind_onshore_and_offshore_add_up_where_the_sum_has_no_column(tmp_path):
+    power = power_frame(HOURS).drop(columns="DE_wind_generation_actual")
+    power = power.assign(DE_wind_onshore_generation_actual=3000.0, DE_wind_onshore_capacity=9000.0)
+    power = power.assign(DE_solar_capacity=8000.0, DE_wind_offshore_capacity="")  # none built: empty throughout
+
+    found, _ = read(write_pair(tmp_path, power, weather_frame(HOURS)))
+    assert found.iloc[0][["wind_GW", "wind_capacity_GW", "solar_capacity_GW"]].tolist() == [3.0, 9.0, 8.0]
+
+    power = power.assign(DE_wind_offshore_generation_actual=500.0, DE_wind_offshore_capacity=1000.0)
+    found, _ = read(write_pair(tmp_path, power, weather_frame(HOURS)))
+    assert found.iloc[0][["wind_GW", "wind_capacity_GW"]].tolist() == [3.5, 10.0]
+
+    power["DE_wind_generation_actual"] = 7777.0  # the sum's own column counts
+    found, _ = read(write_pair(tmp_path, power, weather_frame(HOURS)))
+    assert found["wind_GW"].iloc[0] == 7.777
 
 
 def test_find_pair__folder_missing_or_without_the_pair_or_with_two(folder, tmp_path):

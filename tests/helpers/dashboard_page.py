@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from background import IN_BACKGROUND
 from dsgo.base.places import ROOT
 
 SECONDS = 20  # for anything to appear; a promotion has 15
@@ -23,7 +24,7 @@ APP = ROOT / "dashboard" / "app.py"
 @contextmanager
 def running_dashboard(port, tracking_uri, environment, log: Path, experiment="dashboard", options=()):
     """Start it, give its address once it answers, end it by Ctrl-C."""
-    command = [sys.executable, str(APP), "--port", str(port), "--experiment", experiment, *options]
+    command = [*IN_BACKGROUND, sys.executable, str(APP), "--port", str(port), "--experiment", experiment, *options]
     with log.open("wb") as file:
         child = subprocess.Popen(
             command, env=environment | {"MLFLOW_TRACKING_URI": tracking_uri}, stdout=file, stderr=file

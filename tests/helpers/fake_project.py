@@ -27,7 +27,10 @@ def main(name, do, output):
 run_step(main)
 """
 STEPS = {
-    "process_data": (["source", "start", "end", "country"], "dataset/dataset.parquet"),
+    "process_data": (
+        ["source", "start", "end", "now", "country", "weather_late", "power_late"],
+        "dataset/dataset.parquet",
+    ),
     "lr": (["data"], "model/MLmodel+serving/MLmodel"),
     "rf": (["data"], "model/MLmodel+serving/MLmodel"),
     "keras_nn": (["data"], "model/MLmodel+serving/MLmodel"),

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+from background import IN_BACKGROUND
+from certificates import write_certificate
 from dsgo.base.places import ROOT
 
 SERVER = ROOT / "server"
@@ -47,13 +49,24 @@ def wait_until(condition, seconds=30):
 
 
 class Server:
-    """One running ftpserver.py on `root`; its log is `log`, its users file and trial certificate lie beside `root`."""
+    """One running ftpserver.py on `root`; its log is `log`, users file and certificate (`tls`) lie beside `root`."""
 
-    def __init__(self, port, root, *options, password=None, log, prefix=()):
+    def __init__(self, port, root, *options, password=None, log, prefix=(), tls=False):
         self.port, self.root, self.log = port, root, log
-        self.users, self.certificate = root.parent / "users.json", root.parent / "self-signed.pem"
-        self.command = [*prefix, sys.executable, SERVER / "ftpserver.py", "--port", str(port), "--root", root]
-        self.command += ["--users", self.users, *options]
+        self.users, self.certificate = root.parent / "users.json", root.parent / "cert.pem"
+        if tls:
+            key = root.parent / "key.pem"
+            if not key.exists():
+                write_certificate(self.certificate, key)
+            options = ("--tls-cert", self.certificate, "--tls-key", key, *options)
+        self.command = [
+            *IN_BACKGROUND,
+            *prefix,
+            sys.executable,
+            SERVER / "ftpserver.py",
+            *("--port", str(port), "--root", root, "--users", self.users),
+            *options,
+        ]
         self.password = password
         self.start()
 

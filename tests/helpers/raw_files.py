@@ -24,10 +24,10 @@ def weather_frame(hours: pd.DatetimeIndex, country: str = "DE") -> pd.DataFrame:
     """Weather with one column that nobody needs."""
     return pd.DataFrame(
         {
-            f"{country}_windspeed_10m": 4.5,
-            f"{country}_temperature": -1.0,
-            f"{country}_radiation_direct_horizontal": 10.0,
-            f"{country}_radiation_diffuse_horizontal": 20.0,
+            f"{country}_windspeed_10m": 4.5 + np.arange(len(hours)) % 2,
+            f"{country}_temperature": -1.0 - np.arange(len(hours)) % 2,
+            f"{country}_radiation_direct_horizontal": 10.0 + np.arange(len(hours)) % 2,
+            f"{country}_radiation_diffuse_horizontal": 20.0 + np.arange(len(hours)) % 2,
             f"{country}_snowfall": 0.0,
         },
         index=hours.strftime("%Y-%m-%dT%H:%M:%SZ").rename("utc_timestamp"),

@@ -349,3 +349,10 @@ def test_dsgo_promote__of_a_version_whose_files_are_gone_is_one_line(versions, m
     assert done.exit_code == 2
     assert done.output.startswith("Error: no model can be loaded from models:/BestModel/3")
     assert done.output.count("\n") == 1
+
+
+def test_dsgo_history__keeps_a_long_reason_on_its_line_in_a_log(versions):
+    why = f"see http://127.0.0.1:5000/{'x' * 200} and {'many words ' * 20}so"
+    registry.promote("1", why, "by hand")
+
+    assert why in CliRunner().invoke(main, ["history"]).output

@@ -56,7 +56,7 @@ def test_score__a_csv_gives_the_predictions_of_the_production_model(score, model
     assert done.exit_code == 0, done.output
     assert done.output == f"{tmp_path / 'out.parquet'}: 500 rows\n"
     out = pd.read_parquet(tmp_path / "out.parquet").set_index("utc_timestamp")
-    wanted = load_model(model_uri).predict(model_input(small_dataset.head(500)))
+    wanted = load_model(model_uri).predict(weather)
     assert list(out.columns) == TARGETS
     assert (out.index == weather.index).all()
     np.testing.assert_allclose(out, wanted, rtol=1e-12)
@@ -95,13 +95,14 @@ def test_score__a_model_can_be_named(score, model_uri, weather, tmp_path):
 
 
 def test_score__without_a_production_version_says_what_to_do(tracking, weather, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "production", lambda: None)
+    for module in ("registry", "production"):
+        monkeypatch.setattr(f"dsgo.models.{module}.MODEL", "NobodysModel")
     weather.to_csv(tmp_path / "in.csv")
 
     done = CliRunner().invoke(main, ["score", str(tmp_path / "in.csv"), str(tmp_path / "out.parquet")])
 
     assert done.exit_code == 2
-    assert "no version of BestModel is in Production: promote one, or name a model with --model" in done.output
+    assert "was in Production yet: the workflow promotes one" in done.output
 
 
 @pytest.mark.parametrize(
@@ -109,9 +110,18 @@ def test_score__without_a_production_version_says_what_to_do(tracking, weather, 
     [
         (lambda frame: frame.drop(columns="windspeed"), "has no column windspeed; it has utc_timestamp, temperature"),
         (lambda frame: frame.reset_index(drop=True), "has no column utc_timestamp; it has"),
-        (lambda frame: frame.tz_localize(None), "cannot be scored: "),
-        (lambda frame: frame.assign(windspeed="fast"), "cannot be scored: In CSV column"),
-        (lambda frame: frame.where(frame.index.to_series() != frame.index[41]), "row 42 has no "),
+        (
+            lambda frame: frame.tz_localize(None),
+            "has no time zone: add Z or an offset such as +01:00 in 500 rows: ",
+        ),
+        (
+            lambda frame: frame.assign(windspeed="fast"),
+            "windspeed: is not a number in 500 rows: 'fast' in row 1 (2015-",
+        ),
+        (
+            lambda frame: frame.where(frame.index.to_series() != frame.index[41]),
+            "temperature: is empty in 1 row: row 42 (2015-",
+        ),
     ],
 )
 def test_score__a_bad_file_is_one_line_and_leaves_nothing(score, weather, tmp_path, spoil, says):

@@ -118,8 +118,13 @@ def test_serving__weather_alone_is_enough_and_whole_numbers_are_numbers(port):
     ("columns", "row", "says"),
     [
         (WEATHER[1:], ROW[1:], "Model is missing inputs ['windspeed']"),
-        (WEATHER, ["fast", *ROW[1:]], "Failed to convert column windspeed to type 'float64'"),
-        (WEATHER, [None, *ROW[1:]], "a row has no windspeed"),
+        (WEATHER, ["fast", *ROW[1:]], "windspeed is 'fast', no number in row 1"),
+        (WEATHER, [None, *ROW[1:]], "windspeed is empty in row 1"),
+        (WEATHER, [-5.0, *ROW[1:]], "windspeed is -5.0, not within 0 and 100 in row 1"),
+        (WEATHER, [float("inf"), *ROW[1:]], "windspeed is inf, no number in row 1"),
+        ([TIME, *WEATHER], ["yesterday", *ROW], "utc_timestamp is 'yesterday', no time in row 1"),
+        ([TIME, *WEATHER], ["2016-01-01T00:00", *ROW], "without a zone (add Z or an offset) in row 1"),
+        ([TIME, *WEATHER], ["2016-01-01T00Z", 500.0, *ROW[1:]], "500.0, not within 0 and 100 in row 1 (2016-01-01T00:"),
         (WEATHER, ROW[:2], "4 columns passed, passed data had 2 columns"),
     ],
 )
@@ -129,6 +134,17 @@ def test_serving__a_bad_row_gets_a_400_that_names_what_is_wrong(port, columns, r
     assert status == 400
     assert says in answer["message"]
     assert "stack_trace" not in answer
+
+
+def test_serving__an_empty_batch_has_no_predictions(port):
+    assert ask(port, WEATHER) == (200, {"predictions": []})
+
+
+def test_serving__predicts_no_more_than_is_installed(port):
+    status, answer = ask(port, [*WEATHER, "solar_capacity_GW", "wind_capacity_GW"], [20.0, *ROW[1:], 1.0, 1])
+
+    assert status == 200
+    assert max(answer["predictions"][0].values()) == 1.0
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")

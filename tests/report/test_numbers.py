@@ -69,6 +69,12 @@ def test_summary__has_energy_capacity_factors_and_changes():
     assert table["both_change"].tolist() == pytest.approx([0, 10 / 6 - 1, 10 / 6 - 1])
 
 
+def test_summary__a_week_is_never_compared_with_its_future():
+    table = numbers.summary(constant(), pd.Timestamp("2015-07-27", tz="UTC"))
+
+    assert table["week"].tolist() == ["the week", "the week before"]
+
+
 def test_summary__missing_hours_take_energy_away_but_are_no_calm():
     hours = constant().drop(pd.date_range(MONDAY, periods=68, freq="h"))
 
@@ -149,6 +155,12 @@ def test_fortnight__the_band_widens_with_the_prediction_and_covers_four_in_five_
     width = found[0]["wind_high_GW"] - found[0]["wind_low_GW"]
     low, high = found[0]["wind_predicted_GW"] < 5, found[0]["wind_predicted_GW"] > 25
     assert width[high].mean() > 4 * width[low].mean()
+
+
+def test_fortnight__a_week_that_the_model_learned_from_has_no_band():
+    table = numbers.fortnight(constant(), MONDAY, f"{MONDAY + 3 * numbers.HOUR}")
+
+    assert numbers.accuracy(table)["inside"].isna().all()
 
 
 @pytest.mark.parametrize("trained_until", [None, "2016-12-31T23:00:00+00:00"])

@@ -61,7 +61,7 @@ def attacked(tmp_path_factory):
     (home / "secret").mkdir()
     (home / "secret" / "canary.txt").write_bytes(CANARY)
     (home / "secret" / "unnamed-neighbour").touch()
-    server = Server(free_port(), home / "root", "--self-signed", log=home / "ftp.log").wait()
+    server = Server(free_port(), home / "root", log=home / "ftp.log", tls=True).wait()
     yield server
     server.end()
 
@@ -487,7 +487,7 @@ def test_connections__500_idle_ones_of_one_address_and_of_several_leave_room_for
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_connections__of_600_strangers_from_six_addresses_keep_no_user_out(serve, tls):
-    server = serve(*(["--self-signed"] if tls else []))
+    server = serve(tls=tls)
     with contextlib.ExitStack() as stack:
 
         def come(address):
@@ -549,7 +549,7 @@ def test_connections__are_bounded_by_the_files_that_the_system_grants(serve):
 
 
 def test_connections__half_commands_half_handshakes_and_unread_answers_are_ended(serve):
-    server = serve("--self-signed", prefix=IMPATIENT)
+    server = serve(prefix=IMPATIENT, tls=True)
     hello = b"\x16\x03\x01\x02\x00\x01"  # a TLS record that announces 512 bytes and does not bring them
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(socket.create_connection((HOME, server.port), 30, (OTHER, 0))) for _ in range(30)]
@@ -561,7 +561,7 @@ def test_connections__half_commands_half_handshakes_and_unread_answers_are_ended
 
 
 def test_data_connection__that_stalls_is_ended_plain_and_with_tls(serve):
-    server = serve("--self-signed", prefix=IMPATIENT)
+    server = serve(prefix=IMPATIENT, tls=True)
     server.root.mkdir(exist_ok=True)
     (server.root / "big").write_bytes(bytes(20_000_000))
     held = []
@@ -717,7 +717,7 @@ FUZZ_SESSIONS = 600
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_fuzzer__any_sequence_of_commands_leaves_the_store_as_it_should_be(serve, secure):
-    server = serve("--self-signed")
+    server = serve(tls=True)
     (server.root / "big").write_bytes(random.Random(1).randbytes(3_000_000))
     (server.root.parent / "secret").mkdir()
     (server.root.parent / "secret" / "canary.txt").write_bytes(CANARY)

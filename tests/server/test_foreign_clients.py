@@ -42,7 +42,7 @@ def content(folder):
 def store(serve, request):
     """A store that speaks TLS and nothing else, or none at all."""
     secure = request.param == "tls"
-    server = serve(*(["--self-signed", "--tls-only"] if secure else []), password=SECRET)
+    server = serve(*(["--tls-only"] if secure else []), password=SECRET, tls=secure)
     server.secure = secure
     return server
 
@@ -103,7 +103,7 @@ def test_curl__uploads_resumes_lists_and_deletes(store, tmp_path):
 
 @needs("curl")
 def test_curl__without_tls_is_refused_where_there_is_nothing_but_tls(serve, tmp_path):
-    server = serve("--self-signed", "--tls-only", password=SECRET)
+    server = serve("--tls-only", password=SECRET, tls=True)
     url = f"ftp://127.0.0.1:{server.port}/"
     result = run(*curl_command(server, "-v", url, secure=False), home=tmp_path)
     assert result.returncode == 67  # login denied

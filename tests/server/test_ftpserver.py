@@ -64,7 +64,7 @@ def test_ftpserver__without_tls_refuses_any_address_but_loopback(host, tmp_path)
     result = run_to_its_end("--host", host, "--port", str(free_port()), "--root", tmp_path, password=SECRET)
     assert result.returncode == 2
     assert result.stderr.splitlines() == [
-        f"Error: listening on {host} needs TLS: give --tls-cert and --tls-key, --self-signed for a trial, or "
+        f"Error: listening on {host} needs TLS: give --tls-cert and --tls-key (for a trial see server/README.md), or "
         "--no-tls-only where nobody can listen in"
     ]
 

@@ -1,25 +1,24 @@
 """The artifact store's TLS: certificates, keys, versions, and what is refused in the clear."""
 
-import datetime
 import ftplib
 import io
 import os
+import re
+import shutil
 import ssl
 import stat
 import subprocess
 import sys
-import time
 import warnings
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import serialization
 
+from certificates import write_certificate
 from ftp_server import SECRET, SERVER, environment
 
 sys.path.append(str(SERVER))
-from store_tls import TlsError, context, self_signed
+from store_tls import TlsError, context
 
 from dsgo.base.network import free_port
 
@@ -36,99 +35,13 @@ def run(*options, password=None):
     )
 
 
-def names(certificate):
-    extensions = x509.load_pem_x509_certificate(certificate.read_bytes()).extensions
-    found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return {str(name.value) for name in found}
-
-
-# ---- the certificate for a trial
-
-
-def test_self_signed__serves_the_host_and_loopback_and_hides_the_key(tmp_path):
-    certificate, key = self_signed(tmp_path, "store.example.org")
-    assert names(certificate) >= {"store.example.org", "localhost", "127.0.0.1", "::1"}
-    assert sorted(tmp_path.iterdir()) == [key, certificate]
-    if os.name == "posix":
-        assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    context(certificate, key)
-
-
-def test_self_signed__that_is_valid_is_kept(tmp_path):
-    certificate, key = self_signed(tmp_path, "store.example.org")
-    made = certificate.read_bytes(), key.read_bytes()
-    assert self_signed(tmp_path, "127.0.0.1") == (certificate, key)
-    assert (certificate.read_bytes(), key.read_bytes()) == made
-
-
-def test_self_signed__that_lacks_the_host_is_replaced(tmp_path):
-    certificate, _ = self_signed(tmp_path, "127.0.0.1")
-    context(*self_signed(tmp_path, "192.0.2.7"))
-    assert "192.0.2.7" in names(certificate)
-
-
-def sign(certificate, key, days):
-    """Write a certificate for loopback that ends in so many days, and its key."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    now = datetime.datetime.now(datetime.UTC)
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    alternatives = [x509.DNSName("localhost"), x509.DNSName(os.uname().nodename)] if os.name == "posix" else []
-    made = (
-        x509.CertificateBuilder(subject, subject, private.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=100))
-        .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .sign(private, hashes.SHA256())
-    )
-    secret = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key.write_bytes(secret)
-    return private
-
-
-def test_self_signed__that_has_expired_is_replaced(tmp_path, monkeypatch):
-    certificate, _ = self_signed(tmp_path, "127.0.0.1")
-    made = certificate.read_bytes()
-
-    class Later(datetime.datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return datetime.datetime.fromtimestamp(time.time(), tz) + datetime.timedelta(days=89, hours=1)
-
-    monkeypatch.setattr("store_tls.datetime.datetime", Later)
-    context(*self_signed(tmp_path, "127.0.0.1"))
-    assert certificate.read_bytes() != made
-    assert x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc > Later.now(datetime.UTC)
-
-
-@pytest.mark.parametrize("broken", ["certificate", "key", "other key", "no names"])
-def test_self_signed__that_is_broken_is_replaced(tmp_path, broken):
-    certificate, key = self_signed(tmp_path, "127.0.0.1")
-    if broken == "certificate":
-        certificate.write_text("-----BEGIN CERTIFICATE-----\nnot one\n-----END CERTIFICATE-----\n")
-    elif broken == "key":
-        key.write_text("no key")
-    elif broken == "other key":  # as a crash between the two leaves it
-        sign(tmp_path / "other.pem", key, days=9)
-    else:
-        private = sign(certificate, key, days=9)
-        now = datetime.datetime.now(datetime.UTC)
-        subject = x509.Name([])
-        builder = x509.CertificateBuilder(subject, subject, private.public_key(), 1, now, now + datetime.timedelta(9))
-        certificate.write_bytes(builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    context(*self_signed(tmp_path, "127.0.0.1"))
-    assert "127.0.0.1" in names(certificate)
-
-
 # ---- certificates that cannot be used
 
 
 @pytest.fixture
 def pair(tmp_path):
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    sign(certificate, key, days=9)
+    write_certificate(certificate, key, days=9)
     return certificate, key
 
 
@@ -165,7 +78,7 @@ def test_certificate__missing_or_no_pem_is_one_line(tmp_path, pair):
 
 
 def test_certificate__of_another_key_is_one_line(tmp_path, pair):
-    sign(tmp_path / "other.pem", tmp_path / "other.key", days=9)
+    write_certificate(tmp_path / "other.pem", tmp_path / "other.key", days=9)
     said = refused(tmp_path, "--tls-cert", pair[0], "--tls-key", tmp_path / "other.key")
     assert f"the key {tmp_path / 'other.key'} does not belong to the certificate {pair[0]}" in said
     with pytest.raises(TlsError):
@@ -187,7 +100,7 @@ def connect(server, low, high, **named):
 
 
 def test_tls__1_2_and_1_3_are_spoken_and_1_1_is_not(serve):
-    server = serve("--self-signed")
+    server = serve(tls=True)
     version = ssl.TLSVersion
     for spoken, name in ((version.TLSv1_2, "TLSv1.2"), (version.TLSv1_3, "TLSv1.3")):
         ftp = connect(server, spoken, spoken)
@@ -215,7 +128,7 @@ class Resuming(ftplib.FTP_TLS):
 
 @pytest.mark.parametrize("newest", ["TLSv1_2", "TLSv1_3"])
 def test_tls__session_of_a_data_connection_is_resumed_on_the_next(serve, newest):
-    server = serve("--self-signed", "--tls-only")
+    server = serve("--tls-only", tls=True)
     trusted = ssl.create_default_context(cafile=server.certificate)
     trusted.maximum_version = ssl.TLSVersion[newest]
     ftp = Resuming(timeout=20, context=trusted)
@@ -233,7 +146,7 @@ def test_tls__session_of_a_data_connection_is_resumed_on_the_next(serve, newest)
 
 
 def test_tls_only__refuses_a_login_and_data_in_the_clear(serve):
-    server = serve("--self-signed", "--tls-only")
+    server = serve("--tls-only", tls=True)
     with pytest.raises(ftplib.error_perm, match="550 SSL/TLS required on the control channel"):
         server.connect()
     ftp = server.connect_securely()
@@ -252,7 +165,7 @@ def test_tls_only__refuses_a_login_and_data_in_the_clear(serve):
 
 
 def test_tls__on_loopback_plain_text_is_served_beside_it(serve):
-    server = serve("--self-signed")
+    server = serve(tls=True)
     server.connect().storbinary("STOR plain", io.BytesIO(b"plain"))
     ftp = server.connect_securely()
     assert ftp.nlst() == ["plain"]
@@ -262,12 +175,12 @@ def test_tls__on_loopback_plain_text_is_served_beside_it(serve):
 
 
 def test_check__over_tls_trusts_the_certificate_that_it_is_given_and_no_other(serve, tmp_path):
-    server = serve("--self-signed", "--tls-only", password=SECRET)
+    server = serve("--tls-only", password=SECRET, tls=True)
     options = ["--check", "--port", server.port, "--tls-only"]
     result = run(*options, "--tls-cert", server.certificate, password=SECRET)
     assert (result.returncode, result.stdout) == (0, f"the artifact store at 127.0.0.1:{server.port} is healthy\n")
     assert server.files() == {}
-    sign(tmp_path / "other.pem", tmp_path / "other.key", days=9)
+    write_certificate(tmp_path / "other.pem", tmp_path / "other.key", days=9)
     for untrusted in ([], ["--tls-cert", tmp_path / "other.pem"]):
         result = run(*options, *untrusted, password=SECRET)
         assert result.returncode == 1
@@ -276,14 +189,23 @@ def test_check__over_tls_trusts_the_certificate_that_it_is_given_and_no_other(se
 
 
 def test_tls__empty_folder_lists_as_empty(serve):
-    ftp = serve("--self-signed").connect_securely()
+    ftp = serve(tls=True).connect_securely()
     ftp.mkd("empty")
     for _ in range(20):  # it failed twice in five
         assert ftp.nlst("empty") == []
         assert list(ftp.mlsd("empty")) == []
 
 
-def test_self_signed__holds_under_the_strict_checks_of_python_3_13(serve):
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+def test_readme__its_openssl_line_makes_a_certificate_that_holds_under_the_strict_checks_of_python_3_13(
+    serve, tmp_path
+):
+    line = re.search(r"^openssl req (?:.*\\\n)*.*$", (SERVER / "README.md").read_text(), re.MULTILINE)[0]
+    made = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert made.returncode == 0, made.stderr
+    assert stat.S_IMODE((tmp_path / "key.pem").stat().st_mode) == 0o600
     strict = ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
-    ftp = serve("--self-signed").connect_securely(verify_flags=strict)
+
+    ftp = serve("--tls-only", tls=True).connect_securely(verify_flags=strict)  # it takes what lies there
+
     assert ftp.nlst() == []

@@ -21,7 +21,7 @@ PART = b"x" * 100_000
 @pytest.fixture(params=["plain", "tls"])
 def store(serve, request):
     """A store with an old file in it, and a function that logs in."""
-    server = serve(*(["--self-signed"] if request.param == "tls" else []))
+    server = serve(tls=request.param == "tls")
     server.secure = request.param == "tls"
     server.log_in = server.connect_securely if server.secure else server.connect
     server.log_in().storbinary("STOR file", io.BytesIO(b"old"))
@@ -105,7 +105,7 @@ def test_upload__connection_that_is_reset_leaves_the_old_file(store):
 
 
 def test_upload__tls_that_was_cut_off_leaves_the_old_file(serve):
-    server = serve("--self-signed")
+    server = serve(tls=True)
     ftp = server.connect_securely()
     ftp.storbinary("STOR file", io.BytesIO(b"old"))
     with half_an_upload(server, ftp) as data:
@@ -255,7 +255,7 @@ def test_upload__name_that_is_no_utf_8_or_holds_a_control_character_is_refused(s
 @pytest.mark.parametrize("size", [30_000, 3_000_000])
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_upload__full_disk_is_said_at_once_and_leaves_nothing(serve, size, secure):
-    server = serve(*(["--self-signed"] if secure else []), prefix=FULL_DISK)
+    server = serve(prefix=FULL_DISK, tls=secure)
     ftp = server.connect_securely() if secure else server.connect()
     with pytest.raises(ftplib.error_temp, match="452 There is not enough room in the store; nothing was stored"):
         store_or_ask_why(ftp, "big.bin", size)

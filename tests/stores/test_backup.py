@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 from filelock import FileLock
 
+from background import IN_BACKGROUND
 from dsgo.base.errors import UserError
 from dsgo.base.network import free_port
 from dsgo.cli import main
@@ -480,7 +481,7 @@ def test_backup__ended_by_a_signal_leaves_nothing(tmp_path, name):
     home = small_home(tmp_path / "home")
     (home / "store" / "big").write_bytes(b"")
     os.truncate(home / "store" / "big", 20_000_000_000)  # holes: it takes no room here, and a minute to read
-    command = [sys.executable, "-m", "dsgo.cli", "backup", tmp_path / "backup", "--home", home]
+    command = [*IN_BACKGROUND, sys.executable, "-m", "dsgo.cli", "backup", tmp_path / "backup", "--home", home]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         wait_until(lambda: list(tmp_path.glob(".backup.unfinished-*/store/big")), 60)

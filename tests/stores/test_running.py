@@ -15,6 +15,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
+from background import IN_BACKGROUND
 from dsgo.base.network import free_port
 from dsgo.cli import main
 from ftp_server import SECRET, environment, wait_until
@@ -47,7 +48,7 @@ class Command:
         self.output = output
         with output.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, *map(str, arguments)],
+                [*IN_BACKGROUND, sys.executable, *map(str, arguments)],
                 env=environment(password),
                 cwd=cwd,
                 stdout=file,

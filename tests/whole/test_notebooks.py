@@ -303,4 +303,5 @@ def test_get_prod_model__shows_the_lineage_back_to_the_raw_data(executed, client
 
 
 def test_get_prod_model__gets_the_same_month_over_http(executed):
-    assert "720 hours over HTTP, equal to those above: True" in text(executed["notebooks/get_prod_model.ipynb"])
+    said = text(executed["notebooks/get_prod_model.ipynb"])
+    assert "720 hours over HTTP, equal to the same version loaded here: True" in said

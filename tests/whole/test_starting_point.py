@@ -17,6 +17,7 @@ from dsgo.base.network import free_port
 from dsgo.base.places import ROOT
 from dsgo.base.processes import APART, kill_tree
 from dsgo.data import quality
+from dsgo.data.capacity import capacity_from_table
 from dsgo.data.opsd import period, read_raw
 from dsgo.data.sample import write_sample
 from dsgo.data.schema import TARGETS, WEATHER
@@ -41,7 +42,7 @@ def test_germany_csv__is_the_sample_with_its_dirt(germany, tmp_path):
     """Made anew, byte for byte, by make_processed_data.ipynb: test_notebooks.py."""
     hours = period("2013-01-01", "2016-12-31")
     power, weather = read_raw(write_sample(tmp_path), hours, "DE")
-    capacity = pd.DataFrame(100.0, hours, ["solar_capacity_GW", "wind_capacity_GW"])
+    capacity = capacity_from_table(hours, "DE")
     clean, _ = quality.clean(power, weather, capacity, hours)
 
     assert germany.index.duplicated().sum() == 4

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import mlflow
 import psutil
 import pytest
 
+from background import IN_BACKGROUND
 from dsgo import pipeline
 from dsgo.base.errors import UserError
 from dsgo.base.network import free_port
@@ -49,7 +51,15 @@ class Workflow:
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": stores.tracking_uri, "MLFLOW_EXPERIMENT_NAME": name}
 
     def start(self, *arguments, project=None):
-        command = [sys.executable, "-m", "dsgo.pipeline", "--project", project or str(self.project), *arguments]
+        command = [
+            *IN_BACKGROUND,
+            sys.executable,
+            "-m",
+            "dsgo.pipeline",
+            "--project",
+            project or str(self.project),
+            *arguments,
+        ]
         return subprocess.Popen(
             command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -93,11 +103,12 @@ def workflow(home, project, request):
 
 def states(out):
     """The last state of each step that the log shows."""
-    return {line.split()[0]: line.split()[1] for line in out.splitlines() if len(line.split()) > 1}
+    shown = "waiting|running|done|cached|failed|skipped"
+    return dict(re.findall(rf"^(\w+) +({shown})\b", out, re.MULTILINE))
 
 
 def test_workflow__is_a_tree_of_runs_and_a_second_one_skips_every_step(workflow):
-    code, out, err = workflow.run("--models", "lr,rf")
+    code, out, err = workflow.run("--to", "none", "--models", "lr,rf")
     assert code == 0, err
     done = {"process_data": "done", "lr": "done", "rf": "done", "promote": "done", "report": "skipped"}
     assert states(out).items() >= done.items()
@@ -108,12 +119,12 @@ def test_workflow__is_a_tree_of_runs_and_a_second_one_skips_every_step(workflow)
     assert ids["lr"].data.params["data"] == ids["process_data"].info.run_id
     assert set(ids["promote"].data.params["run_ids"].split(",")) == {ids["lr"].info.run_id, ids["rf"].info.run_id}
 
-    code, out, err = workflow.run("--models", "lr,rf")
+    code, out, err = workflow.run("--to", "none", "--models", "lr,rf")
     assert code == 0, err
     assert {state for step, state in states(out).items() if step in ids} == {"cached"}
     assert all(len(workflow.runs(step)) == 1 for step in ids)
 
-    code, out, err = workflow.run("--models", "lr,rf", "--rf.do", "again")
+    code, out, err = workflow.run("--to", "none", "--models", "lr,rf", "--rf.do", "again")
     assert code == 0, err
     assert {step: states(out)[step] for step in ids} == {
         "process_data": "cached",
@@ -122,7 +133,7 @@ def test_workflow__is_a_tree_of_runs_and_a_second_one_skips_every_step(workflow)
         "promote": "done",
     }
 
-    code, out, err = workflow.run("--models", "lr", "--cache", "false")
+    code, out, err = workflow.run("--to", "none", "--models", "lr", "--cache", "false")
     assert {step: states(out)[step] for step in ("process_data", "lr", "promote")} == dict.fromkeys(
         ("process_data", "lr", "promote"), "done"
     )
@@ -140,7 +151,8 @@ def versions(home, monkeypatch):
 
 def ran(out):
     """The steps that were not cached, with their last state."""
-    return {step: state for step, state in states(out).items() if state != "cached"}
+    found = states(out)
+    return {step: found[step] for step in ("process_data", "lr", "promote", "report") if found[step] != "cached"}
 
 
 def test_workflow__a_change_of_production_runs_promote_and_report_again_and_nothing_else(workflow, versions):
@@ -159,9 +171,28 @@ def test_workflow__a_change_of_production_runs_promote_and_report_again_and_noth
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         mlflow.MlflowClient().transition_model_version_stage(registry.MODEL, "1", "Archived")
-    out = workflow.run("--models", "lr")[1]
+    code, out, err = workflow.run("--models", "lr")
     assert ran(out) == {"promote": "done", "report": "skipped"}
     assert "no version of BestModel is in Production" in out
+    assert code == 1
+    assert re.search(
+        r"^Error: nothing went to Production. no version .* `dsgo promote 1` puts it back", err, re.MULTILINE
+    )
+    assert workflow.runs("workflow")[0].info.status == "FAILED"
+
+
+def test_workflow__several_in_production_are_said_before_anything_runs(workflow, versions):
+    for version in ("1", "2"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            mlflow.MlflowClient().transition_model_version_stage(registry.MODEL, version, "Production")
+
+    code, out, err = workflow.run("--models", "lr")
+
+    assert code == 2
+    assert err.startswith("Error: BestModel has versions 2 and 1 in Production: `dsgo promote 2` keeps")
+    assert states(out) == {}
+    assert workflow.runs("process_data") == []
 
 
 def test_workflow__what_promote_itself_put_into_production_does_not_make_it_run_again(workflow, versions):
@@ -229,14 +260,14 @@ def test_workflow__an_interrupt_ends_every_step_and_marks_the_runs_killed(workfl
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 def test_workflow__after_kill_9_no_step_goes_on_and_the_next_one_redoes_nothing_finished(workflow):
-    process = workflow.start("--models", "lr", "--lr.do", "sleep300")
+    process = workflow.start("--to", "none", "--models", "lr", "--lr.do", "sleep300")
     workflow.wait_for("lr")
     until(workflow.processes)
     process.kill()
     process.wait(BOUND)
     until(lambda: workflow.processes() == [])
 
-    code, out, err = workflow.run("--models", "lr")
+    code, out, err = workflow.run("--to", "none", "--models", "lr")
 
     assert code == 0, err
     assert states(out).items() >= {"process_data": "cached", "lr": "done", "promote": "done"}.items()
@@ -253,7 +284,7 @@ def test_driver__closes_the_runs_of_a_workflow_whose_driver_was_killed(workflow,
         children.append(workflow.client.create_run(workflow.experiment, tags=tags).info.run_id)
     source = engine.Source("")
 
-    driver.close_abandoned(engine.Setting(source, "local", home.tracking_uri, workflow.experiment, "none", 1, 1))
+    driver.close_abandoned(engine.Setting(source, home.tracking_uri, workflow.experiment, "none", 1, 1))
 
     found = [workflow.client.get_run(run_id).info.status for run_id in (*parents, *children)]
     assert found == ["FAILED", "RUNNING", "FAILED", "RUNNING"]
@@ -301,7 +332,7 @@ def test_cluster__a_worker_killed_in_mid_step_is_replaced_and_its_half_run_faile
     address, _ = cluster
     uri = as_git(workflow.project)
     workflow.project = tmp_path  # the steps run in clones below the workers' folders
-    process = workflow.start("--models", "lr", "--scheduler", address, "--lr.do", "sleep6", project=uri)
+    process = workflow.start("--to", "none", "--models", "lr", "--scheduler", address, "--lr.do", "sleep6", project=uri)
     try:
         workflow.wait_for("lr")
         steps = lambda: [one for one in workflow.processes() if one.cwd().endswith("/lr")]  # noqa: E731

@@ -20,7 +20,10 @@ VALUES = {
     "source": "sample",
     "start": "2013-01-01",
     "end": "2016-12-31",
+    "now": "2026-11-20T08:00Z",
     "country": "DE",
+    "weather_late": "0/0",
+    "power_late": "0/0",
     "models": "all",
     "to": "Production",
     "metric": "mae",
@@ -41,8 +44,8 @@ def root(tmp_path):
     return root
 
 
-def keys(root, own=None, env_manager="local", **values):
-    return {item.step.name: item.key for item in plan_steps(VALUES | values, own or {}, root, env_manager)}
+def keys(root, own=None, **values):
+    return {item.step.name: item.key for item in plan_steps(VALUES | values, own or {}, root)}
 
 
 def changed(before, after):
@@ -155,8 +158,9 @@ def test_key__a_step_imported_loads_no_file_of_dsgo_that_its_key_leaves_out(step
     counted = {name.removeprefix("file ") for name in item.parts if name.startswith("file dsgo/")}
 
     assert "dsgo/runs/step.py" in loaded
-    # MLflow loads the artifact clients by their entry points: they carry bytes and change none.
-    assert {name for name in loaded - counted if not name.startswith("dsgo/artifacts/")} == set()
+    # MLflow loads these by their entry points: they carry bytes or refuse, and change no result.
+    plugins = ("dsgo/artifacts/", "dsgo/runs/plugins.py")
+    assert {name for name in loaded - counted if not name.startswith(plugins)} == set()
 
 
 def test_key__caches_and_hidden_files_do_not_count(root):
@@ -175,6 +179,22 @@ def test_key__a_page_of_documentation_does_not_count(root):
             page.write("What is where.\n")
 
     assert keys(root) == before
+
+
+def test_key__the_present_counts_for_live_sources_alone(root):
+    later = {"now": "2026-11-20T09:00Z"}
+
+    assert keys(root, **later) == keys(root)
+    assert changed(keys(root, source="live"), keys(root, source="live", **later)) == STEPS
+
+
+def test_values_of__takes_the_hour_of_the_present():
+    given = dict(VALUES)
+
+    assert pipeline.values_of(given | {"now": "2026-11-20T09:40+01:00"}) == VALUES
+    assert pipeline.values_of(given | {"now": ""})["now"].endswith(":00Z")
+    with pytest.raises(UserError, match="now=noon must be a time"):
+        pipeline.values_of(given | {"now": "noon"})
 
 
 def test_key__of_a_raw_folder_is_its_content_not_its_path(root, tmp_path):
@@ -201,7 +221,7 @@ def test_key__of_a_data_file_is_its_content_not_its_path(root, tmp_path):
 
 
 def test_plan__leaves_braces_in_a_users_value_as_they_are(root):
-    item = plan_steps(VALUES, {"rf": {"seed": "{x}"}}, root, "local")[2]
+    item = plan_steps(VALUES, {"rf": {"seed": "{x}"}}, root)[2]
 
     assert item.params["seed"].format_map({}) == "{x}"
 
@@ -217,7 +237,7 @@ def test_plan__leaves_braces_in_a_users_value_as_they_are(root):
 )
 def test_plan__says_what_does_not_exist(root, values, own, line):
     with pytest.raises(UserError) as error:
-        plan_steps(VALUES | values, own, root, "local")
+        plan_steps(VALUES | values, own, root)
 
     assert error.value.message.startswith(line)
 

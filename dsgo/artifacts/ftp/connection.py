@@ -14,7 +14,7 @@ from dsgo.artifacts.ftp import control
 from dsgo.artifacts.ftp.address import Login
 from dsgo.artifacts.ftp.control import Control, Lost, reason, require
 
-SLOWEST = 20 << 20  # bytes/s that a server is given to flush or to hash what it received, on top of TIMEOUT
+SLOWEST = 20 << 20  # bytes/s that a server is given to flush what it received, on top of TIMEOUT
 BLOCK = 1 << 20  # bytes a read
 SENDFILE_BLOCK = 16 << 20  # bytes that the kernel sends on its own
 
@@ -92,19 +92,17 @@ class Connection(Control):
             _end_tls(data)
         self._finish(control.TIMEOUT)
 
-    def store(self, passive_reply: str, path: str, source: BinaryIO, size: int, digest: Any = None) -> int:
-        """Send the first `size` bytes of a file to `path`; return how many there were. `digest` is fed with them."""
+    def store(self, passive_reply: str, path: str, source: BinaryIO, size: int) -> int:
+        """Send the first `size` bytes of a file to `path`; return how many there were."""
         sent = 0
         try:
             with self._start(passive_reply, f"STOR {path}") as data:
-                if digest is None and self._context is None and hasattr(os, "sendfile"):
+                if self._context is None and hasattr(os, "sendfile"):
                     while sent < size and (n := data.sendfile(source, sent, min(SENDFILE_BLOCK, size - sent))):
                         sent += n
                         self._look_for_stop()
                 else:
                     while sent < size and (block := source.read(min(BLOCK, size - sent))):
-                        if digest is not None:
-                            digest.update(block)
                         data.sendall(block)
                         sent += len(block)
                         self._look_for_stop()
@@ -120,14 +118,6 @@ class Connection(Control):
     def _look_for_stop(self) -> None:
         if self.stop.is_set():
             raise Lost("it was interrupted")
-
-    def patient(self, command: str, size: int) -> str:
-        """Ask for what takes the server time in proportion to `size` bytes."""
-        self._control.settimeout(control.TIMEOUT + size / SLOWEST)
-        try:
-            return self.ask(command)[0]
-        finally:
-            self._control.settimeout(self.timeout)
 
     def discard(self, path: str) -> None:
         """Delete an upload that will not be completed, as well as the state of the connection allows."""

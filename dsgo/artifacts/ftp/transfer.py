@@ -1,13 +1,9 @@
 """Files over one FTP connection, up and down: whole or not at all, on both sides."""
 
-import hashlib
 import os
 import posixpath
 import stat
-import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from mlflow.exceptions import MlflowException
@@ -17,29 +13,6 @@ from dsgo.artifacts.ftp.connection import Connection
 from dsgo.artifacts.ftp.control import Lost, Refused, require
 from dsgo.artifacts.ftp.folders import kind_of
 from dsgo.base.store_terms import PARTIAL
-
-
-class Crc32:
-    """zlib's CRC-32 with the methods of hashlib."""
-
-    value = 0
-
-    def update(self, data: bytes) -> None:
-        """Add a block."""
-        self.value = zlib.crc32(data, self.value)
-
-    def hexdigest(self) -> str:
-        """Return it as servers write it."""
-        return f"{self.value:08x}"
-
-
-# What servers offer, the strongest first: in the parameters of HASH (draft-bryan-ftp-hash) or as a command of its own.
-CHECKSUMS: dict[str, tuple[str, Callable[[], Any]]] = {
-    "SHA-256": ("XSHA256", hashlib.sha256),
-    "SHA-1": ("XSHA1", hashlib.sha1),
-    "MD5": ("XMD5", hashlib.md5),
-    "CRC32": ("XCRC", Crc32),
-}
 
 
 def partial_name() -> str:
@@ -61,45 +34,25 @@ def upload(connection: Connection, source: Path, target: str) -> None:
     with source.open("rb") as file:
         before = os.fstat(file.fileno())
         try:
-            command, digest = _checksum(connection)
             (passive,) = connection.ask(connection.passive())
-            sent = connection.store(passive, partial, file, before.st_size, digest)
+            sent = connection.store(passive, partial, file, before.st_size)
             after = os.fstat(file.fileno())
             if sent != before.st_size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
                 message = f"{source} changed while it was uploaded: upload it when nothing writes to it"
                 raise MlflowException(message, INVALID_PARAMETER_VALUE)
-            _verify(connection, partial, sent, command, digest)
+            _verify(connection, partial, sent)
             _rename(connection, partial, target)
         except BaseException:
             connection.discard(partial)
             raise
 
 
-def _checksum(connection: Connection) -> tuple[str, Any]:
-    """Return the command that asks for the best checksum that the server offers, and its empty digest."""
-    algorithms = connection.features.get("HASH", "").split(";")
-    for name, (command, digest) in CHECKSUMS.items():
-        if f"{name}*" in algorithms:  # the one in force
-            return "HASH", digest()
-        if command in connection.features:
-            return command, digest()
-    return "", None
-
-
-def _verify(connection: Connection, path: str, size: int, command: str, digest: Any) -> None:
-    """Raise Lost if what the server has is not what was sent."""
+def _verify(connection: Connection, path: str, size: int) -> None:
+    """Raise Lost if the server has another number of bytes than were sent."""
     (reply,) = connection.ask(f"SIZE {path}")
     require(reply)
     if int(reply.split()[-1]) != size:
         raise Lost(f"{reply.split()[-1]} of {size} bytes arrived")
-    if digest is None:
-        return
-    folder, name = posixpath.split(path)
-    connection.ask(f"CWD {folder}")  # these commands take no path with a space in it
-    reply = connection.patient(f"{command} {name}", size)
-    words = [word.lower().lstrip("0") for word in reply.split()[1:]]
-    if reply[0] == "2" and digest.hexdigest().lstrip("0") not in words:  # some offer it and then refuse
-        raise Lost(f"other bytes arrived than were sent ({reply})")
 
 
 def _rename(connection: Connection, partial: str, target: str) -> None:
