@@ -172,6 +172,7 @@ def _on_step(value: float, step: float) -> float:
 
 
 def _short(text: str) -> str:
+    text = " ".join(text.split())  # one line
     return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
 
 

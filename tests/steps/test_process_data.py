@@ -312,7 +312,7 @@ def test_process_data__real_data_through_mlflow_run(mlflow_run, tracking, tmp_pa
     assert len(dataset) == 35_012
     pd.testing.assert_frame_equal(dataset[WEATHER], expected[WEATHER], rtol=0, atol=0)
     pd.testing.assert_frame_equal(dataset[TARGETS], expected[TARGETS], rtol=0, atol=0.0005)  # raw power is in whole MW
-    assert "solar_capacity is missing or impossible" in run.data.tags["dsgo.capacity_source"]  # noise in this file
+    assert "solar_capacity falls by 100%" in run.data.tags["dsgo.capacity_source"]  # noise in this file
     assert (run.data.metrics["hours_doubled"], run.data.metrics["hours_missing"]) == (4, 52)
 
     done = mlflow_run("process_data", entry="validate", experiment="process_data real")

@@ -55,6 +55,7 @@ def test_step__its_requirements_hold_all_that_it_imports(script, tmp_path):
     environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
     command = ["uv", "run", "--quiet", "--no-project", "--isolated", "--with-requirements", "requirements.txt", "--"]
 
+    (tmp_path / "runs.db").touch()  # a database that is not there is refused
     done = subprocess.run(
         [*command, "python", name, "--help"],
         cwd=ROOT / folder,

@@ -59,6 +59,8 @@ LEFT_OUT = [
     ("a private repository", "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=http.https://YOUR.GIT/.extraHeader"),
     ("certificates and other hosts", "export DASK_DISTRIBUTED__COMM__TLS__CA_FILE=ca.pem"),
     ("internet", "mlflow run process_data --env-manager local --experiment-name predicting_wind_solar -P source=opsd"),
+    ("internet", "mlflow run process_data --env-manager local --experiment-name live -P source=live -P country=DE"),
+    ("internet", "python -m dsgo.data.record_answers answers"),
 ]
 NAMES = {"RUN_ID": "[0-9a-f]{32}", "MY_RUN_ID": "[0-9a-f]{32}", "COMMIT": "[0-9a-f]{40}"}
 GIT = "https://YOUR.GIT/REPOSITORY"  # git itself is told to take the test's repository for it

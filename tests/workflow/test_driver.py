@@ -260,14 +260,14 @@ def test_workflow__an_interrupt_ends_every_step_and_marks_the_runs_killed(workfl
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 def test_workflow__after_kill_9_no_step_goes_on_and_the_next_one_redoes_nothing_finished(workflow):
-    process = workflow.start("--models", "lr", "--lr.do", "sleep300")
+    process = workflow.start("--to", "none", "--models", "lr", "--lr.do", "sleep300")
     workflow.wait_for("lr")
     until(workflow.processes)
     process.kill()
     process.wait(BOUND)
     until(lambda: workflow.processes() == [])
 
-    code, out, err = workflow.run("--models", "lr")
+    code, out, err = workflow.run("--to", "none", "--models", "lr")
 
     assert code == 0, err
     assert states(out).items() >= {"process_data": "cached", "lr": "done", "promote": "done"}.items()
@@ -332,7 +332,7 @@ def test_cluster__a_worker_killed_in_mid_step_is_replaced_and_its_half_run_faile
     address, _ = cluster
     uri = as_git(workflow.project)
     workflow.project = tmp_path  # the steps run in clones below the workers' folders
-    process = workflow.start("--models", "lr", "--scheduler", address, "--lr.do", "sleep6", project=uri)
+    process = workflow.start("--to", "none", "--models", "lr", "--scheduler", address, "--lr.do", "sleep6", project=uri)
     try:
         workflow.wait_for("lr")
         steps = lambda: [one for one in workflow.processes() if one.cwd().endswith("/lr")]  # noqa: E731
