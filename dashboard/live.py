@@ -27,7 +27,7 @@ from dsgo.data.schema import COLUMNS, TARGETS
 from dsgo.models import fits, registry
 from dsgo.models.drift import Drift, check
 from dsgo.models.loading import load_model
-from dsgo.models.training import model_input
+from dsgo.models.rows import model_input
 from dsgo.runs.server import find_experiment, require_server, require_tracking
 from series import Array, Grid, Power
 

@@ -27,6 +27,7 @@ from dsgo.workflow.project import Source
 DATA, MODELS = "dataset/dataset.parquet", ("model/MLmodel", "serving/MLmodel")
 RAW = {name: f"{{{name}}}" for name in ("source", "start", "end", "now", "country", "weather_late", "power_late")}
 ON_DATA = {"data": "{process_data}"}
+BLEND = {"run_ids": "{kernel},{gbm},{rf}"}
 GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin": "{margin}"}  # candidates: all trainers
 VALUES = [*RAW, "models", "to", "metric", "margin"]  # parameters that steps are given
 
@@ -48,7 +49,10 @@ STEPS = [
     # Trainers with the longest first: where cores are few, the last to begin decides when all have ended.
     Step("keras_nn", "keras_nn", ON_DATA, ("process_data",), MODELS, trainer=True),
     Step("rf", "rf", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step("gbm", "gbm", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step("kernel", "kernel", ON_DATA, ("process_data",), MODELS, trainer=True),
     Step("lr", "lr", ON_DATA, ("process_data",), MODELS, trainer=True),
+    Step("blend", "blend", ON_DATA | BLEND, ("kernel", "gbm", "rf"), MODELS, trainer=True),
     Step(
         *("promote", ".", ON_DATA | GATE, ("candidates",), ("gate.json",), tags.PROMOTED_VERSION, "promote"),
         state=in_production,

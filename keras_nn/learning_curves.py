@@ -4,7 +4,10 @@ from matplotlib.figure import Figure
 
 
 def learning_curves(history: dict[str, list[float]]) -> Figure:
-    """Return loss and epoch_mae of training and hold-out over the epochs; `history` is keras's `History.history`."""
+    """Return loss and epoch_mae over the epochs, of training and of the last part of its time, which is watched alone.
+
+    `history` is keras's `History.history`.
+    """
     figure = Figure(figsize=(11, 4), layout="constrained")
     for axes, (name, label) in zip(
         figure.subplots(1, 2),
@@ -13,7 +16,7 @@ def learning_curves(history: dict[str, list[float]]) -> Figure:
     ):
         epochs = range(1, len(history[name]) + 1)
         axes.plot(epochs, history[name], label="training")
-        axes.plot(epochs, history[f"val_{name}"], label="hold-out", linestyle="--")
+        axes.plot(epochs, history[f"val_{name}"], label="last part of the training time", linestyle="--")
         axes.set(title=name, xlabel="epoch", ylabel=label)
         axes.legend()
     return figure

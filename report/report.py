@@ -21,7 +21,7 @@ from dsgo.base.processes import interruptible
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import TARGETS
 from dsgo.models.drift import check
-from dsgo.models.training import model_input
+from dsgo.models.rows import model_input
 from dsgo.runs import options
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run

@@ -1,39 +1,55 @@
-"""Fit a random forest of solar and wind power on the weather.
+"""Fit a forest of solar and wind power: extra trees on all features, or a random forest on the four weather columns.
 
 In: a dataset of process_data (`data`: a run id, a URI, a file; nothing: the newest run). Out, on the MLflow run: the
 model that is judged and the one to serve, hold-out metrics and figures. `mlflow run rf --env-manager local` runs it.
 """
 
 from functools import partial
+from typing import Any
 
 import click
 import pandas as pd
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import TARGETS, WEATHER
-from dsgo.models.training import log_candidate
+from dsgo.models.features import SOLAR_TREES, WIND_TREES
+from dsgo.models.recipe import fit_recipe
+from dsgo.models.training import log_candidate, summary
 from dsgo.runs import options
 from dsgo.runs.step import run_step, start_run
-from importances import importances
 
 
-def fit_forest(hours: pd.DataFrame, seed: int, n_jobs: int, **params: int) -> RandomForestRegressor:
-    """Return a fitted forest; `params` are RandomForestRegressor's."""
-    return RandomForestRegressor(random_state=seed, n_jobs=n_jobs, **params).fit(hours[WEATHER], hours[TARGETS])
+def fit(
+    hours: pd.DataFrame, features: str, n_estimators: int, max_depth: int, min_samples_leaf: int, **more: Any
+) -> Any:
+    """Return a forest fitted on the hours; 0 stands for what suits the features."""
+    if features == "weather":
+        forest = RandomForestRegressor(
+            n_estimators, max_depth=max_depth or 10, min_samples_leaf=min_samples_leaf or 1, **more
+        )
+        return forest.fit(hours[WEATHER], hours[TARGETS])
+
+    def make(target: str) -> ExtraTreesRegressor:
+        leaf = min_samples_leaf or 4
+        return ExtraTreesRegressor(
+            n_estimators, max_depth=max_depth or None, min_samples_leaf=leaf, max_features=0.4, **more
+        )
+
+    return fit_recipe(hours, make, {"solar_GW": SOLAR_TREES, "wind_GW": WIND_TREES})
 
 
 @click.command
 @options.trainer
 @click.option("--n-estimators", type=click.IntRange(min=1), default=64, show_default=True)
-@click.option("--max-depth", type=click.IntRange(min=1), default=10, show_default=True)
-@click.option("--min-samples-leaf", type=click.IntRange(min=1), default=1, show_default=True)
-def main(data: str, split: str, seed: int, **params: int) -> None:
+@click.option("--max-depth", type=click.IntRange(min=0), default=0, help="0: none; with features=weather 10.")
+@click.option("--min-samples-leaf", type=click.IntRange(min=0), default=0, help="0: 4; with features=weather 1.")
+def main(data: str, split: str, features: str, seed: int, **params: int) -> None:
     """Load, fit, log."""
     with start_run("rf"):
-        fit = partial(fit_forest, seed=seed, n_jobs=-1, **params)
-        metrics = log_candidate(fit, load_dataset(data), split, importances=importances)
-    print(f"rf: mae {metrics['mae']:.3f} GW, r2 {metrics['r2']:.3f}, skill {metrics['mae_skill']:.3f}")
+        recipe = partial(fit, features=features, random_state=seed, n_jobs=-1, **params)
+        metrics = log_candidate(recipe, load_dataset(data), split, origins=2)
+    print(summary("rf", metrics))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import itertools
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import click
 import mlflow
@@ -17,11 +18,11 @@ from rich.progress import Progress
 from dsgo.base import tags
 from dsgo.data.dataset import load_dataset
 from dsgo.data.hold_out import split_dataset
+from dsgo.models.origins import predict_unseen
 from dsgo.models.training import log_dataset, log_fitted
 from dsgo.runs import options
 from dsgo.runs.step import run_step, start_run
-from importances import importances
-from rf import fit_forest
+from rf import fit
 
 
 class Integers(click.ParamType):
@@ -31,8 +32,9 @@ class Integers(click.ParamType):
 
     def convert(self, value: str, param: click.Parameter | None, context: click.Context | None) -> list[int]:
         """Return the numbers, or fail with what was given."""
-        numbers = [int(part) for part in value.split(",") if part.strip().isdecimal()]
-        if len(numbers) != value.count(",") + 1 or min(numbers) < 1:
+        parts = [part.strip() for part in value.split(",")]
+        numbers = [int(part) for part in parts if part.isdecimal() and len(part) < 10]  # Python refuses 4,300 digits
+        if len(numbers) != len(parts) or min(numbers) < 1:
             self.fail(f"{value!r} is no list of whole numbers from 1 on, such as 5,10,15", param, context)
         return numbers
 
@@ -42,11 +44,12 @@ class Integers(click.ParamType):
 @click.option("--n-estimators", type=Integers(), default="64")
 @click.option("--max-depth", type=Integers(), default="5,10,15")
 @click.option("--min-samples-leaf", type=Integers(), default="1,5")
-def main(data: str, split: str, seed: int, **lists: list[int]) -> None:
+def main(data: str, split: str, features: str, seed: int, **lists: list[int]) -> None:
     """Load once, fit in parallel, log each, compare."""
     with start_run("rf_sweep"):
         dataset = load_dataset(data)
         train, _ = split_dataset(dataset.frame, split)
+        train.attrs = dataset.frame.attrs
         log_dataset(dataset)
         combinations = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
 
@@ -57,18 +60,19 @@ def main(data: str, split: str, seed: int, **lists: list[int]) -> None:
         ):
             bar = progress.add_task("forests", total=len(combinations))
             try:
-                fits = [
-                    [pool.submit(fit_forest, hours, seed, n_jobs=1, **params) for hours in (train, dataset.frame)]
-                    for params in combinations
-                ]
+                fits = []
+                for params in combinations:
+                    recipe = partial(fit, features=features, random_state=seed, n_jobs=1, **params)
+                    both = [pool.submit(recipe, hours) for hours in (train, dataset.frame)]
+                    fits.append([*both, pool.submit(predict_unseen, recipe, train, 1)])
                 # Logged one after another: what it parses of Python must not be parsed in two threads at once, or
                 # Python before 3.11.8 and 3.12.2 may end in a SystemError (CPython issue 106905).
                 for params in combinations:
-                    judged, serving = (fit.result() for fit in fits.pop(0))
+                    judged, serving, seen = (done.result() for done in fits.pop(0))
                     name = " ".join(f"{key}={value}" for key, value in params.items())
                     with mlflow.start_run(run_name=name, nested=True, tags={tags.STEP: "rf"}):
-                        mlflow.log_params(params | {"split": split, "seed": seed})
-                        rows.append(params | log_fitted(judged, serving, dataset, split, importances=importances))
+                        mlflow.log_params(params | {"split": split, "features": features, "seed": seed})
+                        rows.append(params | log_fitted(judged, serving, seen, dataset, split))
                     progress.advance(bar)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C waits for no fit that has not begun

@@ -50,6 +50,20 @@ class Country:
         """Return the same for sun and temperature."""
         return _shares([point.solar for point in self.points_on_land], 1.0) + [0.0] * len(self.offshore)
 
+    @property
+    def latitude(self) -> float:
+        """The middle of its solar power, degrees north, to a tenth."""
+        return round(self._middle([point.latitude for point in self.points_on_land]), 1)
+
+    @property
+    def longitude(self) -> float:
+        """The middle of its solar power, degrees east, to a tenth."""
+        return round(self._middle([point.longitude for point in self.points_on_land]), 1)
+
+    def _middle(self, values: list[float]) -> float:
+        weights = [point.solar for point in self.points_on_land]
+        return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
+
 
 def _shares(weights: list[float], whole: float) -> list[float]:
     return [weight / sum(weights) * whole for weight in weights]

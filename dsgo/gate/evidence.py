@@ -18,7 +18,8 @@ from dsgo.gate.rules import Evidence, Incumbent, Seen
 from dsgo.models import fits
 from dsgo.models.loading import load_model
 from dsgo.models.metrics import baseline, scores
-from dsgo.models.training import JUDGED, SERVING, model_input
+from dsgo.models.rows import model_input
+from dsgo.models.training import JUDGED, SERVING
 
 ENOUGH = 60 * 24  # hours that an incumbent must not have learned from, to be compared with
 

@@ -32,6 +32,7 @@ from dsgo.models.metrics import scores
 from dsgo.models.training import JUDGED, SERVING, SIGNATURE
 from dsgo.runs import options
 from dsgo.runs.lineage import tracked
+from dsgo.runs.run_ids import parse_run_ids
 from dsgo.runs.step import run_step, start_run
 
 
@@ -112,21 +113,6 @@ def enter(gate: Run, run: Run, seen: Evidence, rows: list[Row], to: str, why: st
     mlflow.log_metrics(seen.scores)
     where = "registered, in no stage" if to == "none" else f"in {to}"
     return version, f"version {version} of {registry.MODEL} is {where}. {why}"
-
-
-def parse_run_ids(text: str) -> list[str]:
-    """Return the run ids of a comma list, each once; UserError where one cannot be a run id or there is none.
-
-    >>> parse_run_ids("0123456789abcdef0123456789abcdef, 0123456789abcdef0123456789abcdef,")
-    ['0123456789abcdef0123456789abcdef']
-    """
-    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not found:
-        raise UserError("run_ids names no candidate: give the run ids of trainers, -P run_ids=ID,ID")
-    for run_id in found:
-        if not re.fullmatch(r"[0-9a-f]{32}", run_id):
-            raise UserError(f"run_ids: {run_id[:60]!r} is no run id (32 hexadecimal digits, as MLflow's UI shows it)")
-    return found
 
 
 def number(version: registry.ModelVersion | None) -> str | None:

@@ -16,7 +16,7 @@ from mlflow.models import ModelSignature
 from dsgo.data.schema import CAPACITY, TARGETS
 from dsgo.gate.comparison import RESAMPLINGS, share_better
 from dsgo.models.metrics import scores
-from dsgo.models.training import model_input
+from dsgo.models.rows import model_input
 
 HOURS = 180 * 24  # of the hold-out
 R2 = 0.5

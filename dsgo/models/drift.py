@@ -24,7 +24,7 @@ from dsgo.data.dataset import Dataset, load_dataset
 from dsgo.data.schema import CAPACITY, OPTIONAL, TARGETS, WEATHER
 from dsgo.models import fits
 from dsgo.models.loading import load_model
-from dsgo.models.training import model_input
+from dsgo.models.rows import model_input
 
 PSI_LIMITS = (0.1, 0.25)  # of a year against many
 FLEET_LIMITS = (0.05, 0.20)  # change of capacity, or of power in like weather, as a share

@@ -59,3 +59,22 @@ def scores(actual: pd.DataFrame, predicted: pd.DataFrame, naive: pd.DataFrame) -
         shares = mae / actual[CAPACITY].to_numpy("float64").mean(axis=0)
         result |= {"nmae": shares.mean(), "nmae_solar": shares[0], "nmae_wind": shares[1]}
     return {name: float(value) for name, value in result.items()}
+
+
+def band_scores(actual: pd.DataFrame, predicted: pd.DataFrame) -> dict[str, float]:
+    """Return how a band of 80% does: by target coverage_* (share of hours inside; solar by daylight) and width_* (GW).
+
+    Daylight is where the band is open. pinball is the mean of the quantile losses of low, prediction and high as the
+    10, 50 and 90% quantiles, in GW, over both targets (Koenker and Bassett 1978); lower is better.
+    """
+    result, losses = {}, []
+    for target in TARGETS:
+        truth, middle = actual[target].to_numpy("float64"), predicted[target].to_numpy("float64")
+        low, high = (predicted[f"{target}_{end}"].to_numpy("float64") for end in ("low", "high"))
+        name, open_ = target.removesuffix("_GW"), high > low
+        inside = (truth >= low - 1e-9) & (truth <= high + 1e-9)
+        result[f"coverage_{name}"] = float(inside[open_].mean()) if open_.any() else float("nan")
+        result[f"width_{name}"] = float((high - low)[open_].mean()) if open_.any() else float("nan")
+        for level, quantile in ((0.1, low), (0.5, middle), (0.9, high)):
+            losses.append(np.maximum(level * (truth - quantile), (level - 1) * (truth - quantile)).mean())
+    return result | {"pinball": float(np.mean(losses))}

@@ -19,11 +19,15 @@ def _all(*options: Decorator) -> Decorator:
     return add
 
 
-trainer = _all(
-    data,
-    click.option("--split", type=click.Choice(["chronological", "random"]), default="chronological"),
-    click.option("--seed", type=click.IntRange(min=0), default=42, show_default=True),
+split = click.option("--split", type=click.Choice(["chronological", "random"]), default="chronological")
+seed = click.option("--seed", type=click.IntRange(min=0), default=42, show_default=True)
+features = click.option(
+    "--features",
+    type=click.Choice(["full", "weather"]),
+    default="full",
+    help="full: sun, season and the hours around; weather: the notebooks' four columns.",
 )
+trainer = _all(data, split, features, seed)
 raw = _all(
     click.option(
         "--source", default="sample", help="sample, opsd, live, smard, or a folder (absolute or in the repository)."

@@ -58,6 +58,10 @@ def choose(steps: list[Step], models: str) -> list[Step]:
     chosen = trainers if models == "all" else [name.strip() for name in models.split(",")]
     if unknown := [name for name in chosen if name not in trainers]:
         raise UserError(f"models: there is no trainer {unknown[0]!r}; there are {', '.join(trainers)}")
+    for step in steps:
+        lacking = [name for name in step.needs if name in trainers and name not in chosen]
+        if step.name in chosen and lacking:
+            raise UserError(f"models: {step.name} needs {', '.join(lacking)}, too")
     run_ids = ",".join(f"{{{name}}}" for name in chosen)
     return [
         replace(

@@ -23,13 +23,14 @@ from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
-from dsgo.models.training import model_input
+from dsgo.models.rows import model_input
 from dsgo.stores.running import running_stores
 from gate_models import experiment_id, log_dataset, log_linear
 
 EXPERIMENT = "dashboard"
 ENVIRONMENT = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
 GAP = pd.date_range("2016-12-28 05:00", periods=3, freq="h", tz="UTC")
+TABS = ["curves", "versions", "compare", "drift"]
 PAGES = ["/", "/explore", "/years", "/models", "/what-if"]
 
 
@@ -157,9 +158,7 @@ def test_every_page__says_that_data_is_simulated_and_takes_nothing_from_elsewher
     assert {url for url in urls if not url.startswith((address, "data:", "blob:"))} == set()
 
 
-@pytest.mark.parametrize(
-    "path", [*PAGES, *(f"/models?tab={tab}" for tab in ["curves", "versions", "compare", "drift"])]
-)
+@pytest.mark.parametrize("path", [*PAGES, *(f"/models?tab={tab}" for tab in TABS)])
 def test_every_page__fits_a_phone_names_its_controls_and_can_be_read_in_light_and_dark(page, path):
     phone = {"width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)

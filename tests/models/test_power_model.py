@@ -16,7 +16,8 @@ from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
 from dsgo.models import power_model
 from dsgo.models.loading import load_model
 from dsgo.models.power_model import PowerModel, checked
-from dsgo.models.training import SIGNATURE, model_input
+from dsgo.models.rows import model_input
+from dsgo.models.training import SIGNATURE
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ from dsgo.data.dataset import Dataset
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.models import saving
 from dsgo.models.power_model import TRUSTED
-from dsgo.models.training import log_candidate, model_input
+from dsgo.models.rows import model_input
+from dsgo.models.training import log_candidate
 from gate_models import experiment_id
 
 LEFT_OUT = {

@@ -25,7 +25,8 @@ from dsgo.data.schema import TARGETS, TIME, WEATHER
 from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
 from dsgo.models.loading import load_model
-from dsgo.models.training import SIGNATURE, model_input
+from dsgo.models.rows import model_input
+from dsgo.models.training import SIGNATURE
 from gate_models import empty_registry, log_code, log_dataset, log_linear
 
 ROW = [5.0, 10.0, 100.0, 50.0]

@@ -1,0 +1,45 @@
+"""A band for a model: calibrated on what its recipe predicted of hours that it had not seen (origins.py)."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dsgo.data.schema import CAPACITY, TARGETS
+from dsgo.models.features import SIZE, PowerFeatures
+from dsgo.models.intervals import fit_size
+from dsgo.models.rows import model_input
+
+BLOCK = pd.Timedelta(days=14)
+SETTLED = pd.DateOffset(months=18)  # solar's error falls with the years learned from: earlier origins say too much
+
+
+def fit_band(
+    unseen: pd.DataFrame, hours: pd.DataFrame, features: PowerFeatures
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Return (models of the error's size, by company and target; tables of quantiles, by target).
+
+    `unseen` is from `origins.predict_unseen`; `hours` are the dataset's hours that it speaks of, with what came. Solar
+    is calibrated on daylight alone: night is no guess.
+    """
+    rows = model_input(hours)
+    around, own, names = features.transform(rows), features.alone(rows), list(features.get_feature_names_out())
+    at = hours.index.get_indexer(unseen.index)
+    sizes: dict[str, dict[str, Any]] = {"around": {}, "alone": {}}
+    tables: dict[str, dict[str, Any]] = {}
+    settled = (unseen["origin"] >= hours.index[0] + SETTLED).to_numpy()
+    for target, capacity in zip(TARGETS, CAPACITY, strict=True):
+        truth = (hours[target] / hours[capacity].where(hours[capacity] > 0)).to_numpy("float64")[at]
+        counts = np.isfinite(truth)
+        if target == "solar_GW":
+            counts &= own[at, 0] > 0
+            counts &= settled if settled.any() else True
+        blocks = ((unseen.index[counts] - hours.index[0]) // BLOCK).to_numpy()
+        columns = [names.index(name) for name in SIZE[target]]
+        inputs = {"around": around[at][:, columns], "alone": own[at]}
+        tables[target] = {"columns": SIZE[target]}
+        for company, predicted in (("around", unseen[target]), ("alone", unseen[f"{target}_alone"])):
+            sizes[company][target], tables[target][company] = fit_size(
+                inputs[company][counts], predicted.to_numpy("float64")[counts], truth[counts], blocks
+            )
+    return sizes, tables
