@@ -49,7 +49,7 @@ def main(data: str, split: str, features: str, seed: int, **params: float) -> No
     """Load, fit, log."""
     with start_run("gbm"):
         metrics = log_candidate(
-            partial(fit, features=features, seed=seed, **params), load_dataset(data), split, origins=2
+            partial(fit, features=features, seed=seed, **params), load_dataset(data), split, origins=1
         )
     print(summary("gbm", metrics))
 
