@@ -44,7 +44,7 @@ def fit(
 
 @click.command
 @options.trainer
-@click.option("--n-estimators", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--n-estimators", type=click.IntRange(min=1), default=32, show_default=True)
 @click.option("--max-depth", type=click.IntRange(min=0), default=0, help="0: none; with features=weather 10.")
 @click.option("--min-samples-leaf", type=click.IntRange(min=0), default=0, help="0: 4; with features=weather 1.")
 def main(data: str, split: str, features: str, seed: int, **params: int) -> None:
