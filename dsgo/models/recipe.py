@@ -74,7 +74,7 @@ def begin(hours: pd.DataFrame) -> tuple[Recipe, np.ndarray, dict[str, Lesson]]:
         if taught.sum() < LEAST:
             raise UserError(
                 f"only {taught.sum()} of the hours {hours.index[0]:%Y-%m-%d} to {hours.index[-1]:%Y-%m-%d} tell of "
-                f"{target}: {LEAST} or more with installed capacity (and daylight, for solar) are needed; give more data"
+                f"{target}: {LEAST} or more with installed capacity (and daylight, for solar) are needed"
             )
         factor = (hours[target] / hours[capacity]).to_numpy("float64")[taught]
         lessons[target] = Lesson(taught, factor, age[taught])
