@@ -9,16 +9,29 @@ from mlflow.entities import Run
 import charts
 import live
 import parts
+import theme
 from choices import PERIOD, Address
 from dsgo.base import tags
+from dsgo.base.status import Status
 from live import has_model, split_of
 from pages import side_by_side
 from tables import history_table, runs_grid, versions_table
 
 PATH = "/models"
 ABOUT = "Metrics are those of the hold-out, errors in GW. Click a heading to sort, its funnel to filter."
-TABS = {"runs": "Runs", "curves": "Learning curves", "versions": "Versions", "compare": "Side by side"}
+TABS = {
+    "runs": "Runs",
+    "curves": "Learning curves",
+    "versions": "Versions",
+    "compare": "Side by side",
+    "drift": "Drift",
+}
 METRICS = ["mae", "mae_solar", "mae_wind", "rmse", "rmse_solar", "rmse_wind", "r2", "r2_solar", "r2_wind", "mae_skill"]
+DRIFT = (
+    "The newest dataset against the one that the Production model learned from. PSI (population stability index): how "
+    "far the newest year's values lie from those of the same months, 0 if they are alike; a season's limits are four "
+    "times those of a year. Errors are times those of the hold-out; capacity and yield are changes as a share."
+)
 CURVES = {"loss": "Loss", "epoch_mae": "Mean absolute error"}
 
 
@@ -31,6 +44,7 @@ def layout(**query: str) -> Any:
     tab = address.one_of("tab", TABS, "runs")
     view = address.period(snapshot.data.grid, days=14) if snapshot.data else None
     panels = {"runs": runs(address), "curves": curves(address), "versions": html.Div(id="models-versions")}
+    panels["drift"] = html.Div(id="models-drift")
     panels["compare"] = side_by_side.panel(address, view)
     return dmc.Stack(
         [
@@ -182,3 +196,24 @@ def show_versions(_: Any) -> Any:
             parts.card("What was in Production", history_table(snapshot)),
         ]
     )
+
+
+@callback(Output("models-drift", "children"), parts.LIVE)
+def show_drift(_: Any) -> Any:
+    """Fill the table of drift."""
+    found = live.now().drift
+    if found is None:
+        return parts.card("Drift", parts.note("Nothing is in Production to compare the data with."))
+    if found.problem:
+        return parts.card("Drift", parts.note(f"{found.problem}."))
+    rows = [
+        [
+            one.name,
+            theme.number(one.figure, 2),
+            " and ".join(f"{limit:.2g}" for limit in one.limits),
+            parts.light(Status(one.level, one.words)),
+        ]
+        for one in found.findings
+    ]
+    heads = ["", "Figure", "Warning and alarm above", "How it stands"]
+    return parts.card("Drift", parts.note(DRIFT), parts.table(heads, rows, "Drift of the data"))
