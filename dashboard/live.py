@@ -25,10 +25,11 @@ from dsgo.base.errors import UserError, reason
 from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import COLUMNS, TARGETS
 from dsgo.models import fits, registry
+from dsgo.models.bands import has_band, predict_with_band
 from dsgo.models.loading import load_model
 from dsgo.models.rows import model_input
 from dsgo.runs.server import find_experiment, require_server, require_tracking
-from series import Array, Grid, Power
+from series import Array, Band, Grid, Power
 
 POLL_SECONDS = 3.0
 RUNS_EVERY = 4  # polls: the runs take longer to list than the registry
@@ -58,6 +59,7 @@ class Predictions:
     key: str
     model: PyFuncModel | None
     power: Power
+    band: Band
     problem: str = ""
     at: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # keras predicts for one at a time
@@ -91,14 +93,25 @@ class Snapshot:
         """Return a run of the experiment by its id."""
         return next((run for run in self.runs if run.info.run_id == run_id), None)
 
-    def hold_out(self, choice: str) -> dict[str, float]:
-        """Return by target the error (GW) that a chosen model has on its hold-out, as far as its run is known."""
+    def run_of(self, choice: str) -> Run | None:
+        """Return the run that trained a page's choice: "production", a version's number or a run id."""
         number = self.served.rpartition("/")[2] if choice == "production" else choice
         version = next((version for version in self.versions if version.version == number), None)
-        run = self.run(version.run_id if version else choice)
+        return self.run(version.run_id if version else choice)
+
+    def hold_out(self, choice: str) -> dict[str, float]:
+        """Return by target the error (GW) that a chosen model has on its hold-out, as far as its run is known."""
+        run = self.run_of(choice)
         figures = run.data.metrics if run and split_of(run) == "chronological" else {}
         names = {target: f"mae_{target.removesuffix('_GW')}" for target in TARGETS}
         return {target: figures[name] for target, name in names.items() if name in figures}
+
+    def coverage(self, choice: str) -> dict[str, float]:
+        """Return by target the share of the hold-out's hours that a chosen model's band held, as far as it is known."""
+        run = self.run_of(choice)
+        names = {target: f"coverage_{target.removesuffix('_GW')}" for target in TARGETS}
+        found = run.data.metrics if run else {}
+        return {target: found[name] for target, name in names.items() if name in found}
 
     def key(self, choice: str) -> str | None:
         """Return the key of a page's choice: "production", a version's number or a run id; None: there is no such."""
@@ -240,12 +253,14 @@ class Follower(threading.Thread):
             # A version is looked back with its judged fit: what serves has learned from all the hours that are shown.
             versions = {f"models:/{version.name}/{version.version}": version for version in self.snapshot.versions}
             model = load_model(fits.past_uri(versions[key]) if key in versions else key)
-            answer = pd.DataFrame(model.predict(model_input(data.frame)))
+            answer = predict_with_band(model, model_input(data.frame))
             index = pd.DatetimeIndex(data.frame.index)
-            power = {target: data.grid.spread(index, answer[target].to_numpy("float64")) for target in TARGETS}
-            made = Predictions(key, model, power)
+            said = {name: data.grid.spread(index, answer[name].to_numpy("float64")) for name in answer}
+            band = {target: (said[f"{target}_low"], said[f"{target}_high"]) for target in TARGETS}
+            power = {target: said[target] for target in TARGETS}
+            made = Predictions(key, model, power, band if has_band(model) else {})
         except Exception as error:  # a model's own code may raise anything
-            made = Predictions(key, None, {}, reason(error))
+            made = Predictions(key, None, {}, {}, reason(error))
         served = (data.run.info.run_id, self.snapshot.served)
         with self._lock:
             self._models[data.run.info.run_id, key] = made

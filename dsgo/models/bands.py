@@ -10,7 +10,8 @@ from dsgo.models.intervals import SHARE
 
 INTERVAL = "interval"  # the inference parameter of dsgo/models/power_model.py
 BAND = [f"{target}_{end}" for target in TARGETS for end in ("low", "high")]
-NO_BAND = "the model has no band: it was logged before there was one, so train it anew"
+COLUMNS = [f"{target}{end}" for target in TARGETS for end in ("", "_low", "_high")]
+NO_BAND = "there is no band: the model was logged before models had one; train it anew"
 
 
 def has_band(model: PyFuncModel) -> bool:
@@ -20,9 +21,9 @@ def has_band(model: PyFuncModel) -> bool:
 
 
 def predict_with_band(model: PyFuncModel, rows: pd.DataFrame, share: float = SHARE) -> pd.DataFrame:
-    """Return what a model predicts of some rows, in GW: TARGETS and BAND, which is to hold `share` of the hours.
+    """Return what a model predicts of some rows, in GW: COLUMNS, whose band is to hold `share` of the hours.
 
-    BAND is NaN where the model has none (`has_band`).
+    The band is NaN where the model has none (`has_band`).
     """
     asked: dict[str, Any] = {"params": {INTERVAL: share}} if has_band(model) else {}
-    return pd.DataFrame(model.predict(rows, **asked)).reindex(columns=TARGETS + BAND)
+    return pd.DataFrame(model.predict(rows, **asked)).reindex(columns=COLUMNS)

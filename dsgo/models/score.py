@@ -81,9 +81,7 @@ def _check(piece: Piece, required: list[str], found: Findings) -> None:
     check_limits(piece.frame, found, rows)
 
 
-def _predict(
-    model: PyFuncModel, piece: Piece, source: Path, schema: pa.Schema, interval: float | None
-) -> pa.Table:
+def _predict(model: PyFuncModel, piece: Piece, source: Path, schema: pa.Schema, interval: float | None) -> pa.Table:
     """Return the predictions of a piece in which nothing is wrong; UserError where the model refuses it."""
     times = pd.DatetimeIndex(piece.frame.index)
     given = piece.frame.reset_index(drop=True).assign(**{TIME: times.strftime("%Y-%m-%dT%H:%M:%SZ")})
