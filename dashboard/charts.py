@@ -143,6 +143,20 @@ def metrics(runs: Sequence[tuple[str, str, float, float]], x: str, y: str) -> Fi
     return {"data": data, "layout": theme.layout(hovermode="closest", margin=margin, **axes)}
 
 
+def errors(names: Sequence[str], by_target: dict[str, list[float]]) -> Figure:
+    """Return bars of errors in GW, solar and wind for each name, the first one at the top."""
+    data: list[Figure] = []
+    for target, values in by_target.items():
+        label = {"text": [f"{value:.2f}" for value in values], "textposition": "auto", "name": theme.NAMES[target]}
+        bar = {"type": "bar", "orientation": "h", "x": values, "y": list(names), "cliponaxis": False}
+        pattern = {"shape": "" if target == "solar_GW" else "/", "size": 6, "fgopacity": 0.35}
+        data.append(bar | label | {"marker": {"color": theme.RECORDED[target], "pattern": pattern}})
+    axes = {"xaxis": {"title": {"text": "mean absolute error on the hold-out, GW"}, "rangemode": "tozero"}}
+    axes |= {"yaxis": {"autorange": "reversed", "automargin": True}}
+    margin = {"l": 60, "r": 12, "t": 36, "b": 48}
+    return {"data": data, "layout": theme.layout(hovermode="closest", margin=margin, **axes)}
+
+
 def curves(runs: dict[str, dict[str, list[float]]], metric: str) -> Figure:
     """Return training (solid) and hold-out (dashed) curves of some runs, by name."""
     data = []

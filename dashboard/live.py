@@ -93,25 +93,17 @@ class Snapshot:
         """Return a run of the experiment by its id."""
         return next((run for run in self.runs if run.info.run_id == run_id), None)
 
-    def run_of(self, choice: str) -> Run | None:
-        """Return the run that trained a page's choice: "production", a version's number or a run id."""
+    def hold_out(self, choice: str, metric: str = "mae") -> dict[str, float]:
+        """Return by target a metric that a chosen model has on its hold-out, as far as its run is known; errors in GW.
+
+        A choice is "production", a version's number or a run id.
+        """
         number = self.served.rpartition("/")[2] if choice == "production" else choice
         version = next((version for version in self.versions if version.version == number), None)
-        return self.run(version.run_id if version else choice)
-
-    def hold_out(self, choice: str) -> dict[str, float]:
-        """Return by target the error (GW) that a chosen model has on its hold-out, as far as its run is known."""
-        run = self.run_of(choice)
+        run = self.run(version.run_id if version else choice)
         figures = run.data.metrics if run and split_of(run) == "chronological" else {}
-        names = {target: f"mae_{target.removesuffix('_GW')}" for target in TARGETS}
+        names = {target: f"{metric}_{target.removesuffix('_GW')}" for target in TARGETS}
         return {target: figures[name] for target, name in names.items() if name in figures}
-
-    def coverage(self, choice: str) -> dict[str, float]:
-        """Return by target the share of the hold-out's hours that a chosen model's band held, as far as it is known."""
-        run = self.run_of(choice)
-        names = {target: f"coverage_{target.removesuffix('_GW')}" for target in TARGETS}
-        found = run.data.metrics if run else {}
-        return {target: found[name] for target, name in names.items() if name in found}
 
     def key(self, choice: str) -> str | None:
         """Return the key of a page's choice: "production", a version's number or a run id; None: there is no such."""

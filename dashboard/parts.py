@@ -177,7 +177,7 @@ def band_note(snapshot: Snapshot, choice: str, band: Band) -> str:
     if not band:
         return f"{NO_BAND[0].upper()}{NO_BAND[1:]}."
     said = f"Grey: the model's band, within which the power is to lie in {SHARE:.0%} of the hours (solar: of daylight)."
-    held = snapshot.coverage(choice)
+    held = snapshot.hold_out(choice, "coverage")
     if len(held) < len(TARGETS):
         return said
     shares = " and ".join(f"{theme.percent(share)} ({theme.NAMES[target].lower()})" for target, share in held.items())

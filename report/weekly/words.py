@@ -209,7 +209,7 @@ def week_after(fortnight: pd.DataFrame) -> str:
 
 
 def fortnight_caption(fortnight: pd.DataFrame, learned: bool) -> str:
-    """Return the figure's caption: how to read it, what the band is, and whether the model knew the week (`learned`)."""
+    """Return the figure's caption: how to read it, what the band is, whether the model `learned` from the week."""
     text = "Power hour by hour (UTC), and in the shaded week after it as predicted from recorded weather. "
     if has_band(fortnight):
         text += (
