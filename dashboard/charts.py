@@ -147,12 +147,11 @@ def errors(names: Sequence[str], by_target: dict[str, list[float]]) -> Figure:
     """Return bars of errors in GW, solar and wind for each name, the first one at the top."""
     data: list[Figure] = []
     for target, values in by_target.items():
-        label = {"text": [f"{value:.2f}" for value in values], "textposition": "auto", "name": theme.NAMES[target]}
+        label = {"text": [f"{value:.2f}" for value in values], "textposition": "outside", "name": theme.NAMES[target]}
         bar = {"type": "bar", "orientation": "h", "x": values, "y": list(names), "cliponaxis": False}
-        pattern = {"shape": "" if target == "solar_GW" else "/", "size": 6, "fgopacity": 0.35}
-        data.append(bar | label | {"marker": {"color": theme.RECORDED[target], "pattern": pattern}})
-    axes = {"xaxis": {"title": {"text": "mean absolute error on the hold-out, GW"}, "rangemode": "tozero"}}
-    axes |= {"yaxis": {"autorange": "reversed", "automargin": True}}
+        data.append(bar | label | {"marker": {"color": theme.RECORDED[target]}})
+    title = {"text": "mean absolute error on the hold-out, GW"}
+    axes: Figure = {"xaxis": {"title": title}, "yaxis": {"autorange": "reversed", "automargin": True}}
     margin = {"l": 60, "r": 12, "t": 36, "b": 48}
     return {"data": data, "layout": theme.layout(hovermode="closest", margin=margin, **axes)}
 

@@ -24,7 +24,7 @@ LOOK = {
     "fontSize": 13,
 }
 BANDS = ["coverage_solar", "coverage_wind", "pinball"]
-METRICS = ["mae", "mae_solar", "mae_wind", "rmse", "r2", "r2_solar", "r2_wind", "mae_skill", *BANDS]
+METRICS = ["mae", "mae_solar", "mae_wind", *BANDS, "rmse", "r2", "r2_solar", "r2_wind", "mae_skill"]
 HINTS = {
     "mae_skill": "1 - mae / mae of the calendar's mean",
     "coverage_solar": f"share of the daylight hours that the {SHARE:.0%} band held",

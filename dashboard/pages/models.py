@@ -19,13 +19,12 @@ from tables import history_table, runs_grid, versions_table
 PATH = "/models"
 ABOUT = "Metrics are those of the hold-out, errors in GW. Click a heading to sort, its funnel to filter."
 WHY = (
-    "They are told more of the same weather. A forest of the notebooks sees four numbers of one hour; with "
-    "features=full a model also sees where the sun stands, the weather of the hours around, and how much is installed.",
-    "Solar power follows the sun's height and how clear the sky is: radiation and sun position together tell both, and "
-    "the night is known. Wind power lags behind wind at 10 m and smooths it over a country: the means of the hours "
-    "around carry most of what one hour's wind leaves open. So wind, the larger error, gains most from them.",
-    "What is learned is the share of the installed capacity, so a model does not take a growing fleet for stronger "
-    "wind; recent years weigh more; and a blend errs less than its parts, because they err in different hours.",
+    "They are told more of the same weather. A model of features=weather sees four numbers of one hour. A model of "
+    "features=full also sees where the sun stands and the weather of the hours around, and it learns the share of the "
+    "installed capacity, so that it does not take a growing fleet for stronger wind.",
+    "Solar power follows the sun's height and how clear the sky is, which radiation and the sun's position tell "
+    "together. Wind at 10 m in one hour says less of a country's turbines than the hours around it do. A blend errs less "
+    "than its parts, because they err in different hours.",
 )
 TABS = {"runs": "Runs", "curves": "Learning curves", "versions": "Versions", "compare": "Side by side"}
 METRICS = ["mae", "mae_solar", "mae_wind", "rmse", "rmse_solar", "rmse_wind", "r2", "r2_solar", "r2_wind"]
