@@ -23,8 +23,8 @@ WHY = (
     "features=full also sees where the sun stands and the weather of the hours around, and it learns the share of the "
     "installed capacity, so that it does not take a growing fleet for stronger wind.",
     "Solar power follows the sun's height and how clear the sky is, which radiation and the sun's position tell "
-    "together. Wind at 10 m in one hour says less of a country's turbines than the hours around it do. A blend errs less "
-    "than its parts, because they err in different hours.",
+    "together. Wind at 10 m in one hour says less of a country's turbines than the hours around it do. A blend errs "
+    "less than its parts, because they err in different hours.",
 )
 TABS = {"runs": "Runs", "curves": "Learning curves", "versions": "Versions", "compare": "Side by side"}
 METRICS = ["mae", "mae_solar", "mae_wind", "rmse", "rmse_solar", "rmse_wind", "r2", "r2_solar", "r2_wind"]
