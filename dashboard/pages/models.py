@@ -98,6 +98,7 @@ def runs(address: Address) -> Any:
                 "Why the better models are better",
                 *[dmc.Text(line, size="sm") for line in WHY],
                 parts.chart("models-why", "Hold-out error of each trainer's best run, solar and wind", 340, still=True),
+                id="why",
             ),
             parts.card(
                 "Metric against metric",
