@@ -9,6 +9,7 @@ OPSD's of 2013 to 2016 (time series 2019-06-05, weather 2019-04-09), as tests/da
 the real series is in here.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,6 +150,7 @@ class Sky(NamedTuple):
         return dict(zip(WEATHER, (self.windspeed, self.air, direct, self.diffuse), strict=True))
 
 
+@cache
 def draw() -> Noises:
     """Return the noises of the sample's hours, and of MORE hours after them, for forecasts beyond its end."""
     hours = len(pd.date_range(START, END, freq="h"))

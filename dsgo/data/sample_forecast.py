@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.signal import lfilter
 
 from dsgo.data import sample
-from dsgo.data.schema import TIME, WEATHER
+from dsgo.data.schema import TIME
 
 LEADS = 168  # hours
 UNKNOWN = {"windy": 0.008, "cloudy": 0.04, "warm": 0.008}  # 1 - correlation at the issue time; chosen
@@ -49,18 +49,18 @@ def weather_forecasts(issued: pd.DatetimeIndex, late: bool) -> pd.DataFrame:
     hours = first[:, None] + np.arange(-BEFORE, LEADS)[None, :]
     lead = np.arange(-BEFORE, LEADS) + 1
     truth, made = sample.draw()._asdict(), {}
-    for k, name in enumerate(UNKNOWN):
+    for k, (name, memories) in enumerate(MEMORIES.items()):
         share = np.where(lead > 0, known(name, lead), 1.0)
         error = np.zeros(hours.shape)
         for row, at in enumerate(first):
-            error[row, BEFORE:] = _error(int(at) * len(UNKNOWN) + k, *MEMORIES[name])
+            error[row, BEFORE:] = _error(int(at) * len(MEMORIES) + k, *memories)
         made[name] = share * truth[name][hours] + np.sqrt(1 - share**2) * error
     weather = sample.simulate_sky(hours, **made).weather()
 
     stamps = start + pd.to_timedelta(hours[:, BEFORE:].ravel(), unit="h")
     shift = summer(stamps) if late else np.zeros(len(stamps), int)
-    row, column = np.repeat(np.arange(len(first)), LEADS), np.tile(np.arange(BEFORE, BEFORE + LEADS), len(first))
-    columns = {name: values[row, column - shift] for name, values in weather.items()}
+    rows, column = np.repeat(np.arange(len(first)), LEADS), np.tile(np.arange(BEFORE, BEFORE + LEADS), len(first))
+    columns = {name: values[rows, column - shift] for name, values in weather.items()}
     about = {"issued": issued.repeat(LEADS), "lead": column - BEFORE + 1}
     return pd.DataFrame(about | columns, index=stamps.rename(TIME))
 
