@@ -15,7 +15,7 @@ from dsgo.models.intervals import SHARE
 DELAY = pd.Timedelta(days=1)  # until the truth of an hour is taken for known
 HALF = pd.Timedelta(days=30)  # a score of this age counts half
 LEAST = 7  # past forecasts until their scores are believed; before, the model's own band stands
-RATE = 0.02  # how far a lead day that misses wholly moves the level
+RATE = 0.01  # how far a lead day that misses wholly moves the level
 LEVELS = 0.01, 0.4  # between these
 DAYS = 7
 WARM_UP = LEAST + DAYS + int(DELAY / pd.Timedelta(days=1))  # days of forecasts until each lead day has its scores
@@ -50,18 +50,20 @@ def _ends(scores: np.ndarray, issued: pd.DatetimeIndex, day: int) -> np.ndarray:
     """
     allowed = (1 - SHARE) / 2
     known_from = issued + pd.Timedelta(days=day + 1) + DELAY
-    ends, levels, learned = np.tile([-1.0, 1.0], (len(issued), 1)), np.array([allowed, allowed]), 0
+    ends, believed = np.tile([-1.0, 1.0], (len(issued), 1)), np.zeros(len(issued), bool)
+    levels, learned = np.array([allowed, allowed]), 0
     for k, now in enumerate(issued):
         known = int(np.searchsorted(known_from, now, side="right"))
         for j in range(learned, known):
             row = scores[j][np.isfinite(scores[j])]
-            if row.size:
+            if row.size and believed[j]:
                 missed = np.array([(row < ends[j, 0]).mean(), (row > ends[j, 1]).mean()])
                 levels = np.clip(levels + RATE * (allowed - missed), *LEVELS)
         learned = known
         past = scores[:known]
         there = np.isfinite(past)
-        if there.any(axis=1).sum() >= LEAST:
+        believed[k] = there.any(axis=1).sum() >= LEAST
+        if believed[k]:
             age = ((now - issued[:known]) / HALF).to_numpy()
             weights = np.broadcast_to(0.5 ** age[:, None], past.shape)[there]
             low, high = _quantiles(past[there], weights, (levels[0], 1 - levels[1]))

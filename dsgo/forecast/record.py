@@ -201,11 +201,11 @@ def in_one_line(table: pd.DataFrame) -> str:
 
     `table` is from `figures` by lead day.
     """
-    first = table[table["lead_day"] == 1].set_index("target")["nmae"]
-    shares = ", ".join(
-        f"{target.removesuffix('_GW')} {100 * first[target]:.2f}%" for target in TARGETS if target in first
+    first = table[table["lead_day"] == 1]
+    shares = [f"{row['target'].removesuffix('_GW')} {row['nmae']:.2%}" for row in first.to_dict("records")]
+    return (
+        f"share of installed capacity, mean absolute error, the first day ahead: {', '.join(shares) or 'nothing came'}"
     )
-    return f"share of installed capacity, mean absolute error, the first day ahead: {shares or 'nothing came yet'}"
 
 
 @lru_cache(maxsize=MOST)

@@ -139,7 +139,7 @@ def test_model__predicts_within_capacity_or_refuses_as_a_400(rows, capacity, tim
 def commands():
     """Each entry point of each MLproject as (name, click command)."""
     found = []
-    for folder in [".", "process_data", "lr", "rf", "keras_nn", "report"]:
+    for folder in [".", "process_data", "lr", "rf", "keras_nn", "report", "forecast"]:
         sys.path.insert(0, str(ROOT / folder))
         points = yaml.safe_load((ROOT / folder / "MLproject").read_text(encoding="utf-8"))["entry_points"]
         for name, point in points.items():
