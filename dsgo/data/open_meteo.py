@@ -26,6 +26,7 @@ PREVIOUS = Service(
 )
 LICENCE = "Weather data by Open-Meteo.com, CC BY 4.0"
 FIRST = pd.Timestamp("2022-11-24", tz="UTC")  # the first day of the archive of forecasts by ICON
+FIRST_PREVIOUS = pd.Timestamp("2024-02-01", tz="UTC")  # of what was forecast days before: from January 2024 on
 REVISED = pd.Timedelta(days=7)  # younger weather may still be completed
 UNITS = {
     "wind_speed_10m": "m/s",
@@ -74,7 +75,9 @@ def get_previous(country: Country, first: pd.Timestamp, last: pd.Timestamp, days
     weeks (from Monday) are asked for, and past ones once. Raises AnswerError.
     """
     names = {day: f"_previous_day{day}" for day in range(1, days + 1)}
-    mondays = pd.date_range(first.to_period("W").start_time, last.tz_localize(None), freq="7D", tz="UTC")
+    mondays = pd.date_range(
+        first.tz_localize(None).to_period("W").start_time, last.tz_localize(None), freq="7D", tz="UTC"
+    )
     parts = []
     for monday in progress(list(mondays), f"{country.name}: weather as it was forecast"):
         after = monday + pd.Timedelta(days=7)  # with this day: the week's last hour needs the hour after it

@@ -41,6 +41,8 @@ def weather_behind(dataset: Dataset, issued: list[pd.Timestamp]) -> pd.DataFrame
 
     Raises UserError where Open-Meteo cannot be asked.
     """
+    if not dataset.simulated:
+        issued = [at for at in issued if at >= open_meteo.FIRST_PREVIOUS]
     if not issued:
         return pd.DataFrame(columns=["issued", "lead"])
     if dataset.simulated:
