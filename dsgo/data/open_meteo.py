@@ -75,14 +75,13 @@ def get_previous(country: Country, first: pd.Timestamp, last: pd.Timestamp, days
     weeks (from Monday) are asked for, and past ones once. Raises AnswerError.
     """
     names = {day: f"_previous_day{day}" for day in range(1, days + 1)}
-    mondays = pd.date_range(
-        first.tz_localize(None).to_period("W").start_time, last.tz_localize(None), freq="7D", tz="UTC"
-    )
+    monday = first.floor("D") - pd.Timedelta(days=first.weekday())
+    mondays = pd.date_range(monday, last, freq="7D")
     parts = []
     for monday in progress(list(mondays), f"{country.name}: weather as it was forecast"):
         after = monday + pd.Timedelta(days=7)  # with this day: the week's last hour needs the hour after it
         until = min(after, last.floor("D") + pd.Timedelta(days=1))
-        by_day = _weather(PREVIOUS, country, monday, until, until < last - REVISED, names)
+        by_day = _weather(PREVIOUS, country, monday, until, until + pd.Timedelta(days=1) < last, names)
         parts += [part[part.index < after].assign(day=day) for day, part in by_day.items()]
     whole = pd.concat(parts)
     return whole[(whole.index >= first) & (whole.index <= last)].sort_values("day", kind="stable")

@@ -12,11 +12,10 @@ from dsgo.data.dataset import Dataset
 from dsgo.data.schema import TARGETS
 from dsgo.forecast.band import DAYS, DELAY, WARM_UP, widen
 from dsgo.forecast.correct import HOUR, LONGEST, correct_wind, learn, wind_history
-from dsgo.forecast.predict import choose_fit, predict_ahead
+from dsgo.forecast.predict import choose_fit, predict_ahead, taken
 from dsgo.forecast.weather import weather_ahead, weather_behind
 from dsgo.models.fits import of_version
 from dsgo.models.loading import load_model
-from dsgo.models.rows import model_input
 
 DAY = pd.Timedelta(days=1)
 
@@ -85,5 +84,5 @@ def _errors(model: PyFuncModel, frame: pd.DataFrame, after: pd.Timestamp) -> pd.
     rows = frame[frame.index > after]
     if rows.empty:
         return pd.DataFrame(columns=["said", "came"], index=frame.index[:0], dtype="float64")
-    said = pd.DataFrame(model.predict(model_input(rows))).set_axis(rows.index)
+    said = pd.DataFrame(model.predict(taken(model, rows))).set_axis(rows.index)
     return wind_history(said, rows)

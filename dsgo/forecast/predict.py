@@ -36,6 +36,12 @@ def predict_ahead(model: PyFuncModel, frame: pd.DataFrame, weather: pd.DataFrame
     return pd.concat(parts).sort_values(["issued", "lead"])
 
 
+def taken(model: PyFuncModel, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what a model takes of a dataset's columns; MLflow warns of others at each call."""
+    given = model_input(rows)
+    return given[given.columns.intersection(model.metadata.get_input_schema().input_names())]
+
+
 def _rows(frame: pd.DataFrame, issued: pd.Timestamp, ahead: pd.DataFrame) -> pd.DataFrame:
     before = frame[(frame.index >= issued - CONTEXT) & (frame.index < issued)].drop(columns=TARGETS)
     latest = frame.loc[frame.index < issued, CAPACITY].iloc[-1]
@@ -43,9 +49,8 @@ def _rows(frame: pd.DataFrame, issued: pd.Timestamp, ahead: pd.DataFrame) -> pd.
 
 
 def _predict(model: PyFuncModel, rows: pd.DataFrame) -> pd.DataFrame:
-    given = rows.drop(columns=["issued", "lead"])
     try:
-        said = pd.DataFrame(model.predict(model_input(given), params={"interval": SHARE}))
+        said = pd.DataFrame(model.predict(taken(model, rows), params={"interval": SHARE}))
     except MlflowException as error:
         raise UserError(f"the model in Production predicts no week with a band: {reason(error)}") from error
     result = rows[["issued", "lead", *CAPACITY]].copy()

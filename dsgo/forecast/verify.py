@@ -48,8 +48,9 @@ def verify(experiment_name: str, by: str = "lead_day") -> Verified:
     table = record.figures(found.laid, by)
     hindcasts = found.laid.loc[found.laid["hindcast"], "issued"].nunique()
     forecasts = found.laid["issued"].nunique() - hindcasts
+    one, other = (f"{n} {name}{'s' * (n != 1)}" for n, name in ((forecasts, "forecast"), (hindcasts, "hindcast")))
     about = (
-        f"{forecasts} forecasts and {hindcasts} hindcasts (made later, as they would have been) against what came "
+        f"{one} and {other} (made later, as they would have been) against what came "
         f"until {found.dataset.frame.index[-1]:%Y-%m-%d %H:%M} UTC; the newest forecast is of "
         f"{found.made[0].issued:%Y-%m-%d %H:%M} UTC"
     )

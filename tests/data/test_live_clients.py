@@ -372,10 +372,10 @@ def test_get_previous__is_what_was_forecast_days_before_and_asks_for_past_weeks_
     live_services.calls.clear()
     open_meteo.get_previous(DE, first + pd.Timedelta(days=1), last + pd.Timedelta(days=1))
     asked = {params["start_date"] for _, params in live_services.calls}
-    assert asked == {"2026-11-09", "2026-11-16"}  # those that may not be whole yet
+    assert asked == {"2026-11-16"}  # the week that is not whole yet
 
+    live_services.change("previous", in_unit(wind_speed_10m_previous_day1="km/h"))
     with pytest.raises(AnswerError, match="wind_speed_10m_previous_day1 in m/s"):
-        live_services.change("previous", in_unit(wind_speed_10m_previous_day1="km/h"))
         open_meteo.get_previous(DE, first, last)
 
 

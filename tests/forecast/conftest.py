@@ -1,5 +1,7 @@
 """The sample as a dataset, and a model of it that has not seen the last year."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
@@ -37,7 +39,7 @@ def judged(dataset, tmp_path_factory):
 
     from dsgo.models.origins import predict_unseen
     from dsgo.models.power_model import PowerModel
-    from dsgo.models.training import _save
+    from dsgo.models.training import BY_TIME, _save
 
     train, _ = split_dataset(dataset.frame, "chronological")
     train.attrs = dataset.frame.attrs
@@ -46,6 +48,8 @@ def judged(dataset, tmp_path_factory):
     model.load_context(PythonModelContext(files, {}))
 
     class Loaded:
+        metadata = SimpleNamespace(get_input_schema=lambda: BY_TIME.inputs)
+
         def predict(self, rows: pd.DataFrame, params: dict | None = None) -> pd.DataFrame:
             return model.predict(PythonModelContext({}, {}), rows, params)
 

@@ -81,9 +81,7 @@ def test_forecast__is_kept_as_a_run_with_all_that_it_was_made_of_and_verified_a_
 
     command = [sys.executable, "-m", "dsgo.cli", "verify", "--experiment-name", EXPERIMENT]
     said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
-    assert said[0].startswith(
-        "1 forecasts and 29 hindcasts (made later, as they would have been) against what came until"
-    )
+    assert said[0].startswith("1 forecast and 29 hindcasts (made later, as they would have been) against what came")
     assert len(said) == 1 + 1 + 14 + 1
     assert said[-1].startswith("share of installed capacity, mean absolute error, the first day ahead: solar ")
 

@@ -17,9 +17,8 @@ NOW = pd.Timestamp("2026-11-20T06:00", tz="UTC")
 @pytest.fixture
 def live(live_services):
     """Live data until the hour before NOW; its clients ask `live_services`."""
-    frame = pd.DataFrame(
-        {"wind_GW": 1.0}, pd.date_range("2026-06-01", NOW.tz_localize(None), freq="h", inclusive="left", tz="UTC")
-    )
+    hours = pd.date_range(pd.Timestamp("2026-06-01", tz="UTC"), NOW, freq="h", inclusive="left")
+    frame = pd.DataFrame({"wind_GW": 1.0}, hours)
     frame.attrs = {"country": "DE", "simulated": False, "licences": ["of power"]}
     return Dataset(frame, "live", None)
 
