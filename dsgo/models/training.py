@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
 from dsgo.models import features as features_file
 from dsgo.models import figures, intervals, power_model
 from dsgo.models.calibration import fit_band
+from dsgo.models.importance import draw as draw_importance
+from dsgo.models.importance import importance, partial_dependence, sample_weeks
 from dsgo.models.intervals import SHARE
 from dsgo.models.metrics import band_scores, baseline, scores
 from dsgo.models.origins import predict_unseen, unseen
@@ -95,16 +98,28 @@ def log_fitted(
     with tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
         _log_model(SERVING, serving, later, dataset.frame, Path(folder, SERVING))
         info, model = _log_model(JUDGED, judged, seen, train, Path(folder, JUDGED))
-        predicted = model.predict(PythonModelContext({}, {}), model_input(test), {"interval": SHARE})
+        predict = partial(model.predict, PythonModelContext({}, {}))
+        predicted = predict(model_input(test), {"interval": SHARE})
         later.to_parquet(Path(folder, "unseen.parquet"))
         mlflow.log_artifact(str(Path(folder, "unseen.parquet")), "origins")
     metrics = scores(test, predicted, baseline(train, test.index)) | band_scores(test, predicted)
     mlflow.log_metrics(metrics, model_id=info.model_id)
     simulated = bool(dataset.frame.attrs.get("simulated"))
     found = figures.evaluation(test, predicted, simulated) | {name: draw(judged) for name, draw in drawn.items()}
+    found["what_carries_it"] = _what_carries_it(predict, test, simulated)
     for name, figure in found.items():
         mlflow.log_figure(figure, f"figures/{name}.png")
     return metrics
+
+
+def _what_carries_it(predict: Callable, test: pd.DataFrame, simulated: bool) -> Figure:
+    """Log by how much the error grows without each input (importance.csv); return the figure of it."""
+    weeks = sample_weeks(test)
+    rows = model_input(weeks)
+    table = importance(predict, rows, weeks)
+    mlflow.log_text(table.to_csv(), "importance.csv")
+    curves = [partial_dependence(predict, rows, target) for target in TARGETS]
+    return draw_importance(table, curves, " (simulated data)" if simulated else "")
 
 
 def _log_model(
