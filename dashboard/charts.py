@@ -143,15 +143,14 @@ def metrics(runs: Sequence[tuple[str, str, float, float]], x: str, y: str) -> Fi
     return {"data": data, "layout": theme.layout(hovermode="closest", margin=margin, **axes)}
 
 
-def errors(names: Sequence[str], by_target: dict[str, list[float]]) -> Figure:
-    """Return bars of errors in GW, solar and wind for each name, the first one at the top."""
+def errors(names: Sequence[str], by_target: dict[str, list[float]], title: str) -> Figure:
+    """Return bars in GW, solar and wind for each name, the first one at the top; `title` is the axis's."""
     data: list[Figure] = []
     for target, values in by_target.items():
         label = {"text": [f"{value:.2f}" for value in values], "textposition": "outside", "name": theme.NAMES[target]}
         bar = {"type": "bar", "orientation": "h", "x": values, "y": list(names), "cliponaxis": False}
         data.append(bar | label | {"marker": {"color": theme.RECORDED[target]}})
-    title = {"text": "mean absolute error on the hold-out, GW"}
-    axes: Figure = {"xaxis": {"title": title}, "yaxis": {"autorange": "reversed", "automargin": True}}
+    axes: Figure = {"xaxis": {"title": {"text": title}}, "yaxis": {"autorange": "reversed", "automargin": True}}
     margin = {"l": 60, "r": 12, "t": 36, "b": 48}
     return {"data": data, "layout": theme.layout(hovermode="closest", margin=margin, **axes)}
 

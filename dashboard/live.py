@@ -28,7 +28,8 @@ from dsgo.models import fits, registry
 from dsgo.models.bands import has_band, predict_with_band
 from dsgo.models.loading import load_model
 from dsgo.models.rows import model_input
-from dsgo.runs.server import find_experiment, require_server, require_tracking
+from dsgo.runs.server import require_server, require_tracking
+from finished import finished_runs, has_model, split_of, what_carries_the_best
 from series import Array, Band, Grid, Power
 
 POLL_SECONDS = 3.0
@@ -83,6 +84,7 @@ class Snapshot:
     history: tuple[registry.Entry, ...] = ()
     runs: tuple[Run, ...] = ()  # finished, newest first
     curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # by run id and metric
+    carries: tuple[str, str] = ("", "")  # the best run's id and its importance.csv; empty: it has none
 
     @property
     def ready(self) -> bool:
@@ -114,16 +116,6 @@ class Snapshot:
         if any(has_model(run) and run.info.run_id == choice for run in self.runs):
             return f"runs:/{choice}/model"
         return None
-
-
-def split_of(run: Run) -> str:
-    """Return how a trainer's hold-out was chosen: chronological (so it is where a run does not say), random."""
-    return run.data.tags.get(tags.SPLIT) or run.data.params.get("split") or "chronological"
-
-
-def has_model(run: Run) -> bool:
-    """Return whether a run has logged a model."""
-    return bool(run.outputs and run.outputs.model_outputs)
 
 
 class Follower(threading.Thread):
@@ -190,7 +182,7 @@ class Follower(threading.Thread):
         production = state.version
         self._publish(state=state, production=production, versions=state.known, history=state.history)
         if turn % RUNS_EVERY == 0 or not self.snapshot.ready:
-            self._publish(runs=self._runs())
+            self._publish(runs=finished_runs(self.experiment))
         data = self._newest_data()
         served = f"models:/{registry.MODEL}/{production.version}" if production and data else ""
         if data and production:
@@ -200,24 +192,7 @@ class Follower(threading.Thread):
         self._publish(problem="", data=data, served=served)  # together: pages never see one without the other
         if turn % RUNS_EVERY == 0:
             self._follow_curves()
-
-    def _runs(self) -> tuple[Run, ...]:
-        client = MlflowClient()
-        if (experiment := find_experiment(self.experiment)) is None:
-            return ()
-        runs: list[Run] = []
-        token = None
-        while token is None or token:
-            page = client.search_runs(
-                [experiment.experiment_id],
-                "attributes.status = 'FINISHED'",
-                max_results=1000,
-                order_by=["attributes.start_time DESC"],
-                page_token=token,
-            )
-            runs += page
-            token = page.token or ""
-        return tuple(runs)
+            self._publish(carries=what_carries_the_best(self.snapshot.runs, self.snapshot.carries))
 
     def _newest_data(self) -> Data | None:
         old = self.snapshot.data
@@ -301,6 +276,7 @@ def _shown(snapshot: Snapshot) -> tuple:
         snapshot.state and snapshot.state.said,
         runs,
         len(snapshot.curves),
+        snapshot.carries,
     )
 
 

@@ -17,7 +17,8 @@ from dsgo.base.status import Status
 from dsgo.data.schema import TARGETS
 from dsgo.models.bands import NO_BAND
 from dsgo.models.intervals import SHARE
-from live import Snapshot, has_model, split_of
+from finished import has_model, split_of
+from live import Snapshot
 from series import Band, Summary
 
 LIVE = Input("live", "data")  # changes when there is something new to show

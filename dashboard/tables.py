@@ -11,7 +11,8 @@ import parts
 import theme
 from dsgo.models.intervals import SHARE
 from dsgo.models.words import why_there
-from live import Snapshot, has_model
+from finished import has_model
+from live import Snapshot
 
 LOOK = {
     "accentColor": "var(--mantine-primary-color-filled)",

@@ -1,8 +1,10 @@
 """Models: every finished run, metric against metric, learning curves, versions and their history, two side by side."""
 
+from io import StringIO
 from typing import Any
 
 import dash_mantine_components as dmc
+import pandas as pd
 from dash import Input, Output, callback, html
 from mlflow.entities import Run
 
@@ -12,7 +14,7 @@ import parts
 from choices import PERIOD, Address
 from dsgo.base import tags
 from dsgo.data.schema import TARGETS
-from live import has_model, split_of
+from finished import has_model, judged, split_of
 from pages import side_by_side
 from tables import history_table, runs_grid, versions_table
 
@@ -97,7 +99,8 @@ def runs(address: Address) -> Any:
             parts.card(
                 "Why the better models are better",
                 *[dmc.Text(line, size="sm") for line in WHY],
-                parts.chart("models-why", "Hold-out error of each trainer's best run, solar and wind", 340, still=True),
+                html.Div(id="models-why-note"),
+                parts.chart("models-why", "What carries the best run, by input, solar and wind", 340, still=True),
                 id="why",
             ),
             parts.card(
@@ -159,19 +162,30 @@ def show_metrics(x: str, y: str, _: Any) -> Any:
     return charts.metrics(found, unit(x), unit(y)) if found else charts.nothing("No run has these metrics yet")
 
 
-@callback(Output("models-why", "figure"), parts.LIVE)
-def show_why(_: Any) -> Any:
-    """Draw each trainer's best run of the usual split."""
-    best: dict[str, Run] = {}
-    for run in live.now().runs:
-        if has_model(run) and split_of(run) == "chronological" and {"mae", "mae_wind"} <= run.data.metrics.keys():
-            name = recipe(run)
-            best[name] = min(run, best.get(name, run), key=lambda run: run.data.metrics["mae"])
-    if not best:
-        return charts.nothing("No run has these metrics yet")
-    names = sorted(best, key=lambda name: best[name].data.metrics["mae"])
-    errors = {target: [best[name].data.metrics[f"mae_{target[:-3]}"] for name in names] for target in TARGETS}
-    return charts.errors(names, errors)
+@callback(Output("models-why", "figure"), Output("models-why-note", "children"), parts.LIVE)
+def show_why(_: Any) -> tuple:
+    """Draw what carries the best run; where its trainer did not find that out, the error of each trainer's best run."""
+    snapshot = live.now()
+    run_id, text = snapshot.carries
+    if text and (best := snapshot.run(run_id)):
+        table = pd.read_csv(StringIO(text), index_col="input")
+        names = [str(name).replace("rad_", "radiation, ") for name in table.index]
+        words = f"The best run, {parts.run_name(best)}: by how much its error grows where an input tells it nothing."
+        grown = {target: table[target].tolist() for target in TARGETS}
+        return charts.errors(names, grown, "error that is added without it, GW"), parts.note(words)
+    by_recipe: dict[str, Run] = {}
+    for run in judged(snapshot.runs):
+        name = recipe(run)
+        by_recipe[name] = min(run, by_recipe.get(name, run), key=lambda run: run.data.metrics["mae"])
+    if not by_recipe:
+        return charts.nothing("No run has an error yet"), None
+    names = sorted(by_recipe, key=lambda name: by_recipe[name].data.metrics["mae"])
+    errors = {
+        target: [by_recipe[n].data.metrics[f"mae_{target.removesuffix('_GW')}"] for n in names] for target in TARGETS
+    }
+    return charts.errors(names, errors, "mean absolute error on the hold-out, GW"), parts.note(
+        "Each trainer's best run:"
+    )
 
 
 def recipe(run: Run) -> str:

@@ -12,7 +12,8 @@ import theme
 from choices import Address, period_of
 from dsgo.data.schema import TARGETS
 from dsgo.models.bands import NO_BAND
-from live import Snapshot, has_model, split_of
+from finished import has_model, split_of
+from live import Snapshot
 from series import capacity_of, summary
 
 
