@@ -7,7 +7,8 @@ import pandas as pd
 
 from dsgo.data.schema import CAPACITY, TARGETS
 from dsgo.models.features import SIZE, PowerFeatures
-from dsgo.models.intervals import fit_size
+from dsgo.models.intervals import fit_size, interval, size_of
+from dsgo.models.recipe import Recipe
 from dsgo.models.rows import model_input
 
 BLOCK = pd.Timedelta(days=14)
@@ -43,3 +44,24 @@ def fit_band(
                 inputs[company][counts], predicted.to_numpy("float64")[counts], truth[counts], blocks
             )
     return sizes, tables
+
+
+def predict_with_band(
+    recipe: Recipe, band: tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]], hours: pd.DataFrame
+) -> pd.DataFrame:
+    """Return what a fitted recipe predicts of hours in GW, with TARGET_low and TARGET_high (80%, closed at night).
+
+    `band` is from `fit_band`. A logged model does the same (power_model.py); this is for fits that nobody logs.
+    """
+    sizes, tables = band
+    X, names = recipe.features.transform(model_input(hours)), list(recipe.features.get_feature_names_out())
+    factors, installed = recipe.factors(hours), hours[CAPACITY].to_numpy("float64")
+    result = pd.DataFrame(factors * installed, hours.index, TARGETS)
+    for j, target in enumerate(TARGETS):
+        columns = [names.index(name) for name in tables[target]["columns"]]
+        size = size_of(sizes["around"][target], X[:, columns], factors[:, j])
+        ends = interval(factors[:, j], size, tables[target]["around"])
+        dark = X[:, names.index("sinel")] <= 0 if target == "solar_GW" else np.zeros(len(hours), bool)
+        for name, end in zip(("low", "high"), ends, strict=True):
+            result[f"{target}_{name}"] = np.where(dark, factors[:, j], end) * installed[:, j]
+    return result
