@@ -28,7 +28,6 @@ from dsgo.base.processes import interruptible
 from dsgo.base.terminal import console
 from dsgo.data.dataset import load_dataset
 from dsgo.data.hold_out import period, split_dataset
-from dsgo.data.schema import TARGETS
 from dsgo.models import figures, ways
 from dsgo.models.trainers import TRAINERS, fit_of
 from dsgo.models.training import log_dataset
