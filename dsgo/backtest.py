@@ -53,7 +53,8 @@ def main(data: str, model: str, every: str, delay: int, scheduler: str, timeout:
         dataset = load_dataset(data)
         frame, late = dataset.frame, pd.Timedelta(hours=delay)
         start = split_dataset(frame, "chronological")[1].index[0]
-        tasks = {"once": partial(ways.once, start=start, delay=late), "aged": partial(ways.first_year, delay=late)}
+        tasks: dict[str, Task] = {"once": partial(ways.once, start=start, delay=late)}
+        tasks["aged"] = partial(ways.first_year, delay=late)
         tasks |= walk(frame, ways.walk_in(frame, start), every, late)
         log_dataset(dataset)
 

@@ -40,7 +40,8 @@ def _by_month(table: pd.DataFrame, title: str) -> Figure:
             axes.plot(pd.to_datetime(rows["month"]), 100 * rows[f"nmae_{name}"], marker=".", label=way)
         axes.set(title=name, ylabel="mean absolute error, % of installed capacity", ylim=(0, None))
         axes.tick_params(axis="x", rotation=45)
-    figure.axes[0].legend()
+    ways = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*ways, loc="outside lower center", ncols=len(ways[1]))
     figure.suptitle(title)
     return figure
 

@@ -10,7 +10,7 @@ import yaml
 
 from dsgo.base.places import ROOT
 
-FOLDERS = [".", "process_data", "lr", "rf", "keras_nn", "report"]
+FOLDERS = [".", "process_data", "lr", "kernel", "gbm", "rf", "keras_nn", "blend", "report"]
 KINDS = {click.types.IntParamType: "int", click.types.FloatParamType: "float"}
 
 
