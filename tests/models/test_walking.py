@@ -1,5 +1,7 @@
 """A walk knows nothing that was not known then, and an error that is too good to be true is shown to be none."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,7 +114,7 @@ def test_steps__leave_no_hour_out_and_none_twice(frame):
     for every in ("month", "week"):
         made = steps(frame, pd.Timestamp("2016-01-13 05:00", tz="UTC"), every)
         assert made[0][0] == pd.Timestamp("2016-01-13 05:00", tz="UTC")
-        assert all(end == begin for (_, end), (begin, _) in zip(made[:-1], made[1:], strict=True))
+        assert all(end == begin for (_, end), (begin, _) in itertools.pairwise(made))
         assert made[-1][1] == frame.index[-1] + pd.Timedelta(hours=1)
 
 
