@@ -1,4 +1,4 @@
-"""The gate on four years of real data: a forest that saw the hold-out in Production, honest candidates, a better model."""
+"""The gate on four years of real data: a forest that saw the hold-out in Production, honest ones, a better model."""
 
 import subprocess
 import sys
