@@ -49,6 +49,7 @@ TRUSTED = [
 class PowerModel(PythonModel):
     """Predict power in GW, never below 0 nor above the installed capacity, from weather in the dataset's units."""
 
+    sizes: dict[str, Any] = {}  # noqa: RUF012  # models of the error's size; empty: there is no band
     estimate: Callable | None = None  # of the four weather columns, in GW; None: `parts` predict from the features
     about: dict[str, Any] = {}  # noqa: RUF012  # what about.json says; read only
 
@@ -67,7 +68,7 @@ class PowerModel(PythonModel):
         else:
             self.parts = _load(files["recipe"])
             self.network = _network(files["network"]) if "network" in files else None
-        self.sizes = _load(files["sizes"]) if "sizes" in files else None
+        self.sizes = _load(files["sizes"]) if "sizes" in files else {}
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None

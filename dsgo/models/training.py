@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PythonModelContext
-from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 from skops.io import dump
 
@@ -34,7 +34,7 @@ from dsgo.runs.lineage import tracked
 JUDGED, SERVING = "model", "serving"  # names of a run's two logged models
 # Inputs of any type: MLflow refuses whole numbers, nullable columns and times where double or string is declared.
 # The model itself takes each as what it means, or refuses it by column and row (dsgo/models/power_model.py, `checked`).
-INPUTS = [
+INPUTS: list[ColSpec | TensorSpec] = [
     *(ColSpec(AnyType(), name) for name in WEATHER),
     *(ColSpec(AnyType(), name, required=False) for name in [TIME, *CAPACITY]),
 ]

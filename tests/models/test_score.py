@@ -13,7 +13,6 @@ from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
 from dsgo.models.loading import load_model
-from dsgo.models.rows import model_input
 from gate_models import empty_registry, log_dataset, log_linear
 
 MEASURE = """

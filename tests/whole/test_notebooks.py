@@ -183,7 +183,7 @@ def test_require_tracking__says_that_mlflow_tracking_uri_is_not_set(monkeypatch)
 
 def test_run_all__says_that_nothing_is_in_production(refused):
     assert refused.returncode == 2
-    assert refused.stderr.startswith("Error: no model is in Production there: run the workflow first")
+    assert refused.stderr.startswith("Error: no version of BestModel was in Production yet: the workflow promotes one")
     assert refused.stderr.count("\n") == 1
 
 

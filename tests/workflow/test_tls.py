@@ -83,7 +83,7 @@ def run(environment, stores, project, scheduler):
     command = [sys.executable, "-m", "dsgo.pipeline", "--models", "lr", "--project", str(project)]
     environment = environment | {"MLFLOW_TRACKING_URI": stores.tracking_uri, "MLFLOW_EXPERIMENT_NAME": "tls"}
     done = subprocess.run(
-        [*command, "--scheduler", scheduler],
+        [*command, "--to", "none", "--scheduler", scheduler],
         cwd=ROOT,
         env=environment,
         capture_output=True,
