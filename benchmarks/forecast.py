@@ -2,8 +2,8 @@
 
 Takes four years of real data through process_data's own reading, fits on 2013 to 2015 and judges on 2016: each recipe
 and their blend fitted once; the cheapest and the blend refitted monthly and corrected, with the truth a day late; each
-year left out in turn; weather of the wrong year; and what serving costs. Writes the tables into README.md beside this
-file (`--print`: shows them only). All choices were made on rolling origins inside 2013 to 2015: `--year 2015` judges
+year left out in turn; and weather of the wrong year. Writes the tables into README.md beside this file as they grow
+(`--print`: shows them only); what serving costs is measured by forecast_serving.py. All choices were made on rolling origins inside 2013 to 2015: `--year 2015` judges
 on 2015 what learned from 2013 and 2014, and sees nothing of 2016.
 """
 
@@ -12,13 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import click
 import pandas as pd
-from forecast_serving import serving_rows
 from sections import write_section
 
 from dsgo.backtest import run, walk
@@ -39,6 +39,12 @@ DELAY = pd.Timedelta(days=1)
 ORIGINS = {"lr": 4, "kernel": 4, "gbm": 2, "rf": 2}  # as each trainer has them
 BLENDED = ["kernel", "gbm", "rf"]
 HEAD = "| | mae | r2 | solar mae, r2 | wind mae, r2 | of capacity | band, solar | band, wind | pinball | fit, s |"
+
+LEFT_OUT = [
+    "Each year left out and predicted from the others: mean (least to most).\n",
+    "| | mae | r2 | solar mae | solar r2 | wind mae | wind r2 |",
+    "| --- " * 7 + "|",
+]
 
 
 def read(shared: Path) -> pd.DataFrame:
@@ -72,16 +78,18 @@ def row(name: str, test: pd.DataFrame, naive: pd.DataFrame, predicted: pd.DataFr
     return line
 
 
-def walked(dataset: pd.DataFrame, shares: dict[str, Weights]) -> dict[str, pd.DataFrame]:
-    """Return capacity factors of all hours after the first year, refitted monthly: of the kernel and of the blend."""
+def walked(dataset: pd.DataFrame, shares: dict[str, Weights]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Give capacity factors of all hours after the first year, refitted monthly: of the kernel, then of the blend."""
     first, said = dataset.index[0] + pd.DateOffset(years=1), {}
     for name in shares:
         tasks = walk(dataset, first, "month", DELAY)
         with connect("", len(tasks), with_git=False) as client:
             done = run(client, name, dataset, tasks, timeout=7200)
         said[name] = pd.concat([done[key] for key in sorted(done)])
+        if name == "kernel":
+            yield name, said[name]
     mean = {target: sum(said[name][target] * share[target] for name, share in shares.items()) for target in TARGETS}
-    return {"kernel": said["kernel"], "blend": pd.DataFrame(mean)}
+    yield "blend", pd.DataFrame(mean)
 
 
 def left_out(dataset: pd.DataFrame, fits: dict[str, Fit], weights: list[Weights]) -> list[str]:
@@ -145,31 +153,25 @@ def main(shared: Path, year: int, only_print: bool) -> None:
     said = predict_with_band(blend, fit_band(unseen, train, blend.features), test)
     rows.append(line("**blend, fitted once**", predicted=said))
     rows.append(line("kernel, weather of the wrong year", predicted=wrong_year(chosen[0].judged, dataset, test)))
-    serving = serving_rows({"kernel": chosen[0], "blend": Blended("blend", blend, blend, unseen)}, train)
     others = left_out(dataset, fits, weights)
 
-    for name, said in walked(dataset, shares).items():
+    mix = (f"{name} {share['solar_GW']:g} of solar, {share['wind_GW']:g} of wind" for name, share in shares.items())
+    about = (
+        f"{datetime.now(UTC):%Y-%m-%d}, `python benchmarks/forecast.py ../shared/data`, {platform.machine()}, 2 cores. "
+        f"Fitted on {train.index[0].year} to {year - 1}, judged on {year}; GW. The blend: {'; '.join(mix)}.\n"
+    )
+
+    def write() -> None:
+        """Write what there is: the walks take a quarter of an hour, more where the cores are shared."""
+        text = "\n".join([about, HEAD, "| --- " * 10 + "|", *rows, "", *LEFT_OUT, *others])
+        click.echo(text) if only_print else write_section("forecast", text)
+
+    write()
+    for name, said in walked(dataset, shares):
         for way, predicted in ways.walked(dataset, said, start, DELAY).items():
             what = "refitted monthly and corrected" if way == "corrected" else "refitted monthly"
             rows.append(line(f"**{name}, {what}**" if way == "corrected" else f"{name}, {what}", predicted=predicted))
-    mix = "; ".join(
-        f"{name} {share['solar_GW']:g} of solar, {share['wind_GW']:g} of wind" for name, share in shares.items()
-    )
-    text = "\n".join(
-        [
-            f"{datetime.now(UTC):%Y-%m-%d}, `python benchmarks/forecast.py ../shared/data`, {platform.machine()}, "
-            f"2 cores shared with other work. Fitted on {train.index[0].year} to {year - 1}, judged on {year}; GW. "
-            f"The blend: {mix}.\n",
-            *(HEAD, "| --- " * 10 + "|", *rows, ""),
-            "Each year left out and predicted from the others: mean (least to most).\n",
-            "| | mae | r2 | solar mae | solar r2 | wind mae | wind r2 |",
-            *("| --- " * 7 + "|", *others, ""),
-            "Serving, inside the model.\n",
-            "| | one row, ms | 10,000 rows, s | the same with the band, s | size, MB | loading, s |",
-            *("| --- " * 6 + "|", *serving),
-        ]
-    )
-    click.echo(text) if only_print else write_section("forecast", text)
+        write()
 
 
 if __name__ == "__main__":
