@@ -3,8 +3,8 @@
 Takes four years of real data through process_data's own reading, fits on 2013 to 2015 and judges on 2016: each recipe
 and their blend fitted once; the cheapest and the blend refitted monthly and corrected, with the truth a day late; each
 year left out in turn; and weather of the wrong year. Writes the tables into README.md beside this file as they grow
-(`--print`: shows them only); what serving costs is measured by forecast_serving.py. All choices were made on rolling origins inside 2013 to 2015: `--year 2015` judges
-on 2015 what learned from 2013 and 2014, and sees nothing of 2016.
+(`--print`: shows them only); what serving costs is measured by forecast_serving.py. All choices were made on rolling
+origins inside 2013 to 2015: `--year 2015` judges on 2015 what learned from 2013 and 2014, and sees nothing of 2016.
 """
 
 import platform
