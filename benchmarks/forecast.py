@@ -36,7 +36,7 @@ from dsgo.models.trainers import Fit, fit_of
 from dsgo.workflow.engine import connect
 
 DELAY = pd.Timedelta(days=1)
-ORIGINS = {"lr": 4, "kernel": 4, "gbm": 2, "rf": 2}  # as each trainer has them
+ORIGINS = {"lr": 2, "kernel": 4, "gbm": 1, "rf": 1}  # as each trainer has them
 BLENDED = ["kernel", "gbm", "rf"]
 HEAD = "| | mae | r2 | solar mae, r2 | wind mae, r2 | of capacity | band, solar | band, wind | pinball | fit, s |"
 

@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
-from dsgo.base.errors import UserError, reason
+from dsgo.base.errors import UserError, reason, refused_paths
 from dsgo.base.processes import hear_ctrl_c
 from dsgo.base.store_terms import FTP_PORT
 
@@ -19,7 +20,16 @@ ftp_port_option = click.option("--ftp-port", type=PORT, default=FTP_PORT, help="
 mlflow_port_option = click.option("--mlflow-port", type=PORT, default=5000, help="Port of the tracking server.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+class Commands(click.Group):
+    """The subcommands; a path that the system does not take ends each in one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand."""
+        with refused_paths():
+            return super().invoke(ctx)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 def main() -> None:
     """Germany's hourly solar and wind power: from raw data to models that can be trusted."""
     hear_ctrl_c()

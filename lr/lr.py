@@ -40,7 +40,7 @@ def fit(hours: pd.DataFrame, features: str, seed: int = 0) -> Any:
 def main(data: str, split: str, features: str, seed: int) -> None:
     """Load, fit, log."""
     with start_run("lr"):
-        metrics = log_candidate(partial(fit, features=features, seed=seed), load_dataset(data), split)
+        metrics = log_candidate(partial(fit, features=features, seed=seed), load_dataset(data), split, origins=2)
     print(summary("lr", metrics))
 
 

@@ -1,10 +1,14 @@
 """The one kind of error that is a user's mistake, and the reason in any other error."""
 
+import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
 LONGEST = 300  # characters of a reason
+REFUSED = (errno.ENAMETOOLONG, errno.EACCES, errno.EINVAL)  # what the system says of a path that it does not take
 
 
 class UserError(click.ClickException):
@@ -22,6 +26,22 @@ class UserError(click.ClickException):
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows instead of a traceback (IPython asks for this name)."""
         return [f"Error: {self.message}"]
+
+
+@contextmanager
+def refused_paths() -> Iterator[None]:
+    """Turn a path that the system does not take (its name is too long, its folder is closed) into a UserError.
+
+    pathlib's own is_file, is_dir and exists raise OSError for these (Python before 3.14).
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSED or not error.filename:
+            raise
+        path = str(error.filename)
+        shown = path if len(path) <= LONGEST // 2 else f"{path[:40]}..."
+        raise UserError(f"{shown}: {error.strerror}: name another path") from error
 
 
 def reason(error: BaseException) -> str:

@@ -63,7 +63,11 @@ def locate(data: str) -> tuple[str, str | None]:
     if re.match(r"[a-z][a-z0-9-]+:/", data):  # at least two letters: C:/ is a Windows drive
         match = re.match(r"runs:/([0-9a-f]{32})/", data)
         return data, match and match[1]
-    places = list(dict.fromkeys([Path(data).expanduser().absolute(), ROOT / data]))
+    try:
+        here = Path(data).expanduser().absolute()
+    except RuntimeError as error:  # of ~NAME
+        raise UserError(f"data={data}: there is no user {data.split('/')[0][1:]} here: write the whole path") from error
+    places = list(dict.fromkeys([here, ROOT / data]))
     path = next((path for path in places if path.is_file()), None)
     if path is None:
         if folder := next((path for path in places if path.is_dir()), None):

@@ -4,6 +4,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mlflow.pyfunc import PythonModelContext
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 from skops.io import dump
+from threadpoolctl import threadpool_limits
 
 from dsgo.base import tags
 from dsgo.data.dataset import Dataset
@@ -25,6 +27,8 @@ from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
 from dsgo.models import features as features_file
 from dsgo.models import figures, intervals, power_model
 from dsgo.models.calibration import fit_band
+from dsgo.models.importance import draw as draw_importance
+from dsgo.models.importance import importance, partial_dependence, sample_weeks
 from dsgo.models.intervals import SHARE
 from dsgo.models.metrics import band_scores, baseline, scores
 from dsgo.models.origins import predict_unseen, unseen
@@ -55,6 +59,8 @@ def log_dataset(dataset: Dataset) -> None:
     mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: simulated})
 
 
+# One thread: a step shares the cores with others, and threads of OpenMP that wait for a core burn it meanwhile.
+@threadpool_limits.wrap(limits=1)
 def log_candidate(
     fit: Callable[[pd.DataFrame], Any], dataset: Dataset, split: str, origins: int = 4, **drawn: Callable[[Any], Figure]
 ) -> dict[str, float]:
@@ -78,6 +84,7 @@ def summary(name: str, metrics: dict[str, float]) -> str:
     return f"{name}: mae {metrics['mae']:.3f} GW, r2 {metrics['r2']:.3f}, skill {metrics['mae_skill']:.3f}"
 
 
+@threadpool_limits.wrap(limits=1)
 def log_fitted(
     judged: Any, serving: Any, seen: pd.DataFrame, dataset: Dataset, split: str, **drawn: Callable[[Any], Figure]
 ) -> dict[str, float]:
@@ -96,16 +103,28 @@ def log_fitted(
     with tempfile.TemporaryDirectory(prefix="dsgo-") as folder:
         _log_model(SERVING, serving, later, dataset.frame, Path(folder, SERVING))
         info, model = _log_model(JUDGED, judged, seen, train, Path(folder, JUDGED))
-        predicted = model.predict(PythonModelContext({}, {}), model_input(test), {"interval": SHARE})
+        predict = partial(model.predict, PythonModelContext({}, {}))
+        predicted = predict(model_input(test), {"interval": SHARE})
         later.to_parquet(Path(folder, "unseen.parquet"))
         mlflow.log_artifact(str(Path(folder, "unseen.parquet")), "origins")
     metrics = scores(test, predicted, baseline(train, test.index)) | band_scores(test, predicted)
     mlflow.log_metrics(metrics, model_id=info.model_id)
     simulated = bool(dataset.frame.attrs.get("simulated"))
     found = figures.evaluation(test, predicted, simulated) | {name: draw(judged) for name, draw in drawn.items()}
+    found["what_carries_it"] = _what_carries_it(predict, test, simulated)
     for name, figure in found.items():
         mlflow.log_figure(figure, f"figures/{name}.png")
     return metrics
+
+
+def _what_carries_it(predict: Callable, test: pd.DataFrame, simulated: bool) -> Figure:
+    """Log by how much the error grows without each input (importance.csv); return the figure of it."""
+    weeks = sample_weeks(test)
+    rows = model_input(weeks)
+    table = importance(predict, rows, weeks)
+    mlflow.log_text(table.to_csv(), "importance.csv")
+    curves = [partial_dependence(predict, rows, target) for target in TARGETS]
+    return draw_importance(table, curves, " (simulated data)" if simulated else "")
 
 
 def _log_model(

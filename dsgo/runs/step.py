@@ -9,7 +9,7 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from dsgo.base import tags
-from dsgo.base.errors import UserError
+from dsgo.base.errors import UserError, refused_paths
 from dsgo.base.processes import end_with, hear_ctrl_c
 from dsgo.runs.server import require_tracking
 
@@ -36,7 +36,8 @@ def run_step(command: click.Command) -> None:
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         require_tracking()
-        command.main(standalone_mode=False)
+        with refused_paths():
+            command.main(standalone_mode=False)
     except click.ClickException as error:
         sys.exit(_fail(error))
     except MlflowException as error:

@@ -180,7 +180,13 @@ def _read_manifest(source: Path) -> Manifest:
     try:
         manifest: Manifest = json.loads((source / MANIFEST).read_text(encoding="ascii"))
         form, paths = manifest["format"], [*manifest["files"], *manifest["empty_folders"]]
-    except (OSError, ValueError, KeyError, TypeError):
+        if form == FORMAT:
+            parts = [manifest["database"], *manifest["files"].values()]
+            whole = all(type(part["size"]) is int and type(part["sha256"]) is str for part in parts)
+            if not whole or {type(text) for text in (*paths, manifest["database"]["schema_revision"])} != {str}:
+                raise ValueError("of other types")
+            manifest["made"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{source} is no backup: it holds no {MANIFEST} that can be read") from None
     if form != FORMAT:
         raise UserError(f"{source} has a backup of format {form}, this dsgo reads {FORMAT}: use the one that made it")

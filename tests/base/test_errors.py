@@ -1,8 +1,11 @@
 """The reason in an error: what a person has to know of it, in one line."""
 
+import errno
+import os
+
 import pytest
 
-from dsgo.base.errors import LONGEST, UserError, reason
+from dsgo.base.errors import LONGEST, UserError, reason, refused_paths
 
 
 def raised(act):
@@ -68,3 +71,14 @@ def test_reason__survives_an_error_that_is_its_own_cause():
     error.__cause__ = error
 
     assert reason(error) == "round"
+
+
+@pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EACCES])
+def test_refused_paths__are_one_line(code):
+    with pytest.raises(UserError, match=r"^x{40}[.]{3}: .+: name another path$"), refused_paths():
+        raise OSError(code, os.strerror(code), "x" * 300)
+
+
+def test_refused_paths__other_errors_stay_what_they_are():
+    with pytest.raises(OSError, match="No space left"), refused_paths():
+        raise OSError(errno.ENOSPC, "No space left", "file")

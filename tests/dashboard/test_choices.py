@@ -4,6 +4,8 @@ import sys
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dsgo.base.places import ROOT
 
@@ -100,3 +102,19 @@ def test_day__is_a_day_of_2016():
 
     assert [address.day("from", "2016-01-01"), address.day("to", "2016-12-31")] == ["2016-01-01", "2016-12-31"]
     assert len(address.wrong) == 2
+
+
+words = st.sampled_from(["", "0", "-1", "nan", "inf", "1e999", "2016-99-99", "NaT", "a,b"]) | st.text(max_size=30)
+
+
+@settings(max_examples=300, deadline=None, database=None, derandomize=True)
+@given(st.dictionaries(st.sampled_from(["from", "to", "hour", "years", "x"]), words | st.lists(words)))
+def test_address__of_any_text_gives_values_within_their_limits_and_says_the_rest_in_lines(query):
+    address = Address(query, [*PERIOD, "hour", "years"])
+    shown = address.period(GRID, 14)
+
+    assert GRID.start <= pd.Timestamp(shown["from"], tz="UTC") < pd.Timestamp(shown["to"], tz="UTC") <= GRID.end
+    assert address.number("hour", 12, 0, 23, 1) in range(24)
+    assert set(address.several("years", ["2016", "2017"], ["2016"], 3)) <= {"2016", "2017"}
+    assert all("\n" not in sentence for sentence in address.wrong + address.changed)
+    assert "x" not in query or address.wrong

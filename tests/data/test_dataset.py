@@ -143,3 +143,8 @@ def test_dataset__carries_country_and_simulated(small_dataset, tmp_path):
 
     assert (made.country, made.simulated) == ("DE", True)
     assert (mine.country, mine.simulated) == (None, False)
+
+
+def test_locate__home_of_no_user_is_refused():
+    with pytest.raises(UserError, match=r"^data=~nobody-here/a\.csv: there is no user nobody-here here"):
+        locate("~nobody-here/a.csv")

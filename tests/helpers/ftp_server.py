@@ -94,7 +94,11 @@ class Server:
 
     def in_flight(self):
         """Sizes of the uploads that are going on."""
-        return [path.stat().st_size for path in self.root.rglob(".upload-*")]
+        sizes = []
+        for path in self.root.rglob(".upload-*"):
+            with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
+                sizes.append(path.stat().st_size)
+        return sizes
 
     def files(self):
         """What the store's folder holds, by path."""

@@ -1,7 +1,6 @@
 """The weekly report as a user makes it: `mlflow run report`, its page opened in a browser, its PDF read."""
 
 import contextlib
-import importlib.util
 import json
 import os
 import re
@@ -30,6 +29,7 @@ from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
 from dsgo.models.rows import model_input
 from gate_models import empty_registry, log_dataset, log_linear
+from scripts import load_script
 from weekly import numbers, pdf
 
 EXPERIMENT = "report"
@@ -87,10 +87,7 @@ def predicted(stores, production, frame):
 @pytest.fixture(scope="module")
 def script():
     """report/report.py as a module."""
-    spec = importlib.util.spec_from_file_location("report_script", ROOT / "report" / "report.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("report", "report")
 
 
 def last_run(status="FINISHED"):

@@ -1,14 +1,13 @@
 """A step's parameters stand in its MLproject and in click: the same names, defaults and types."""
 
-import importlib
 import re
-import sys
 
 import click
 import pytest
 import yaml
 
 from dsgo.base.places import ROOT
+from scripts import command_of
 
 FOLDERS = [".", "process_data", "lr", "kernel", "gbm", "rf", "keras_nn", "blend", "report"]
 KINDS = {click.types.IntParamType: "int", click.types.FloatParamType: "float"}
@@ -21,17 +20,9 @@ def entry_points():
             yield pytest.param(folder, point, id=f"{folder} {name}")
 
 
-def command_of(folder, point, monkeypatch):
-    """The click command that an entry point runs."""
-    module = re.match(r"python (?:-m )?([\w.]+?)(?:\.py)?(?= |$)", point["command"].strip())[1]
-    monkeypatch.syspath_prepend(str(ROOT / folder))
-    monkeypatch.delitem(sys.modules, module, raising=False)
-    return importlib.import_module(module).main
-
-
 @pytest.mark.parametrize(("folder", "point"), entry_points())
-def test_parameters__of_mlproject_and_click_are_the_same_in_name_default_and_type(folder, point, monkeypatch):
-    command = command_of(folder, point, monkeypatch)
+def test_parameters__of_mlproject_and_click_are_the_same_in_name_default_and_type(folder, point):
+    command = command_of(folder, re.match(r"python (?:-m )?([\w.]+?)(?:\.py)?(?= |$)", point["command"].strip())[1])
     options = {option.opts[0].removeprefix("--").replace("-", "_"): option for option in command.params}
     options.pop("own", None)  # the workflow's STEP.NAME, which MLproject cannot list
 

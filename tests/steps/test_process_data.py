@@ -1,6 +1,5 @@
 """The step as a user runs it, on running stores; and in the same process where a run's outcome is not the point."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -21,6 +20,7 @@ from dsgo.data.opsd import period
 from dsgo.data.schema import COLUMNS, OPTIONAL, TARGETS, WEATHER
 from live_server import hourly
 from raw_files import power_frame, weather_frame, write_pair
+from scripts import load_script
 from shared import SHARED_DATA
 
 HOURS = period("2014-06-01", "2014-07-31")
@@ -226,9 +226,7 @@ def test_process_data__mistake_is_one_line_and_a_failed_run(step, tmp_path):
 
 
 def test_get_raw__takes_a_folder_relative_to_the_repository(raw, monkeypatch):
-    specification = importlib.util.spec_from_file_location("process_data_step", PROJECT / "process_data.py")
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
+    script = load_script("process_data", "process_data")
     (raw.parent / "step").mkdir()
     monkeypatch.chdir(raw.parent / "step")  # a step runs in its own folder, one below where the command is typed
 

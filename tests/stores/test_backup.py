@@ -493,3 +493,17 @@ def test_backup__ended_by_a_signal_leaves_nothing(tmp_path, name):
         process.wait(20)
         process.stderr.close()
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [{"database": None}, {"files": {"a": {"size": "1", "sha256": ""}}}, {"files": []}, {"empty_folders": [1]}],
+    ids=str,
+)
+def test_restore__manifest_of_other_types_is_no_backup(spoilt, tmp_path):
+    part = {"size": 1, "sha256": "", "schema_revision": ""}
+    manifest = {"format": 1, "made": "", "database": part, "files": {}, "empty_folders": []} | spoilt
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+
+    assert "is no backup" in refused("restore", tmp_path, "--home", tmp_path / "home")
+    assert not (tmp_path / "home").exists()
