@@ -21,7 +21,7 @@ FLOORS = {
     "artifacts": 2,
     "base": 1,
 }
-STEPS = ["process_data", "lr", "rf", "keras_nn", "report"]
+STEPS = ["process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "report"]
 SERVER = {"dsgo", "pyftpdlib", "OpenSSL", "cryptography", "mlflow"}
 
 

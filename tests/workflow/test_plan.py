@@ -15,7 +15,7 @@ from dsgo.data.sample import write_sample
 from dsgo.pipeline import plan_steps
 from dsgo.workflow.project import Source
 
-FOLDERS = ["dsgo", "process_data", "lr", "rf", "keras_nn", "report", "dashboard"]
+FOLDERS = ["dsgo", "process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "report", "dashboard"]
 VALUES = {
     "source": "sample",
     "start": "2013-01-01",
@@ -29,7 +29,7 @@ VALUES = {
     "metric": "mae",
     "margin": "0.005",
 }
-STEPS = ["process_data", "keras_nn", "rf", "lr", "promote", "report"]
+STEPS = ["process_data", "keras_nn", "rf", "gbm", "kernel", "lr", "blend", "promote", "report"]
 
 
 @pytest.fixture
@@ -57,13 +57,13 @@ def test_key__is_the_same_in_another_folder(root):
 
 
 def test_key__a_default_given_explicitly_is_the_same_work(root):
-    assert keys(root, {"rf": {"max_depth": "10"}}) == keys(root)
+    assert keys(root, {"rf": {"max_depth": "0"}}) == keys(root)
 
 
 @pytest.mark.parametrize(
     ("own", "steps"),
     [
-        ({"rf": {"max_depth": "12"}}, ["rf", "promote", "report"]),
+        ({"rf": {"max_depth": "12"}}, ["rf", "blend", "promote", "report"]),
         ({"process_data": {"start": "2014-01-01"}}, STEPS),
         ({"report": {"week": "2016-08-01"}}, ["report"]),
     ],
@@ -75,8 +75,8 @@ def test_key__a_changed_parameter_changes_its_step_and_what_follows(root, own, s
 @pytest.mark.parametrize(
     ("file", "steps"),
     [
-        ("rf/rf.py", ["rf", "promote", "report"]),
-        ("rf/importances.py", ["rf", "promote", "report"]),
+        ("rf/rf.py", ["rf", "blend", "promote", "report"]),
+        ("keras_nn/learning_curves.py", ["keras_nn", "promote", "report"]),
         ("lr/requirements.txt", ["lr", "promote", "report"]),
         ("process_data/MLproject", STEPS),
         ("process_data/opsd_download.py", STEPS),
@@ -130,7 +130,10 @@ SCRIPTS = {
     "process_data": "validate,process_data",
     "lr": "lr",
     "rf": "rf,sweep",
+    "gbm": "gbm",
+    "kernel": "kernel",
     "keras_nn": "keras_nn",
+    "blend": "blend",
     "report": "report",
 }
 LOADED = r"""
@@ -229,10 +232,10 @@ def test_plan__leaves_braces_in_a_users_value_as_they_are(root):
 @pytest.mark.parametrize(
     ("values", "own", "line"),
     [
-        ({"models": "lr,svm"}, {}, "models: there is no trainer 'svm'; there are keras_nn, rf, lr"),
+        ({"models": "lr,svm"}, {}, "models: there is no trainer 'svm'; there are keras_nn, rf, gbm, kernel, lr, blend"),
         ({"models": ""}, {}, "models: there is no trainer ''"),
         ({"models": "lr"}, {"rf": {"seed": "1"}}, "there is no step 'rf'; there are process_data, lr, promote"),
-        ({}, {"rf": {"depth": "1"}}, "rf has no parameter 'depth'; it has data, split, seed, n_estimators"),
+        ({}, {"rf": {"depth": "1"}}, "rf has no parameter 'depth'; it has data, split, features, seed, n_estimators"),
     ],
 )
 def test_plan__says_what_does_not_exist(root, values, own, line):
