@@ -22,10 +22,11 @@ from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base import tags
 from dsgo.base.errors import UserError, reason
-from dsgo.data.dataset import load_dataset
+from dsgo.data.dataset import Dataset, load_dataset, locate
 from dsgo.data.schema import COLUMNS, TARGETS
 from dsgo.models import fits, registry
 from dsgo.models.bands import has_band, predict_with_band
+from dsgo.models.drift import Drift, check
 from dsgo.models.loading import load_model
 from dsgo.models.rows import model_input
 from dsgo.runs.server import require_server, require_tracking
@@ -84,6 +85,7 @@ class Snapshot:
     history: tuple[registry.Entry, ...] = ()
     runs: tuple[Run, ...] = ()  # finished, newest first
     curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # by run id and metric
+    drift: Drift | None = None  # of the data since the Production model learned
     carries: tuple[str, str] = ("", "")  # the best run's id and its importance.csv; empty: it has none
 
     @property
@@ -131,6 +133,7 @@ class Follower(threading.Thread):
         self._lock = threading.Lock()  # of the two above
         self._wake = threading.Event()
         self._ending = False
+        self._drift: Drift | None = None
 
     def run(self) -> None:
         """Follow until `end()`."""
@@ -189,7 +192,11 @@ class Follower(threading.Thread):
             made = self._kept(data, served) or self._load(data, served)
             if made.problem:
                 raise UserError(f"version {production.version}, now in Production, cannot be used: {made.problem}")
-        self._publish(problem="", data=data, served=served)  # together: pages never see one without the other
+            again = turn % RUNS_EVERY == 0 and self._drift is not None and self._drift.problem
+            if again or (data, served) != (self.snapshot.data, self.snapshot.served):
+                self._drift = drifted(data, production, made)
+        # Together: pages never see one without the other.
+        self._publish(problem="", data=data, served=served, drift=self._drift if served else None)
         if turn % RUNS_EVERY == 0:
             self._follow_curves()
             self._publish(carries=what_carries_the_best(self.snapshot.runs, self.snapshot.carries))
@@ -289,6 +296,13 @@ def read(run: Run) -> Data:
     values = {name: grid.spread(index, frame[name].to_numpy("float64")) for name in COLUMNS}
     stamps = pd.date_range(grid.start, periods=grid.length, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy()
     return Data(run, frame, grid, values, stamps, dataset.simulated, dataset.licences)
+
+
+def drifted(data: Data, version: ModelVersion, made: Predictions) -> Drift:
+    """Return how the data stands against what the version learned from."""
+    assert made.model is not None
+    with made.lock:
+        return check(version.run_id, made.model, Dataset(data.frame, *locate(data.run.info.run_id)))
 
 
 def _in_order(values: list[Metric]) -> list[float]:

@@ -52,7 +52,9 @@ def facts(rows: Sequence[tuple[str, Children]]) -> html.Dl:
 
 def table(head: Sequence[str], body: Sequence[Sequence[Children]], label: str) -> dmc.TableScrollContainer:
     """Return a small table that scrolls sideways on a phone."""
-    inside = dmc.Table(data={"head": list(head), "body": [list(row) for row in body]}, className="figures")
+    top = dmc.TableThead(dmc.TableTr([dmc.TableTh(name) for name in head]))
+    rows = [dmc.TableTr([dmc.TableTd(cell) for cell in row]) for row in body]
+    inside = dmc.Table([top, dmc.TableTbody(rows)], className="figures")
     return dmc.TableScrollContainer(inside, minWidth=420, type="native", className="scrolls", **aria(label))
 
 

@@ -20,6 +20,7 @@ from dsgo.base.notebook import execute, to_html
 from dsgo.base.processes import interruptible
 from dsgo.data.dataset import load_dataset
 from dsgo.models.bands import predict_with_band
+from dsgo.models.drift import check
 from dsgo.models.rows import model_input
 from dsgo.runs import options
 from dsgo.runs.lineage import tracked
@@ -52,10 +53,13 @@ def main(data: str, week: str, uri: str, name: str, author: str, out: str) -> No
 
         about = {"place": name or find_place(dataset), "simulated": dataset.simulated}
         about |= {"model": about_model, "quality": find_quality(dataset.run_id), "author": author}
+        drift = check(about_model["run_id"], model, dataset)
+        about |= {"drift": {"said": drift.said, "beyond": [one.row() for one in drift.beyond]}}
         about |= {"data": dataset.uri, "licences": dataset.licences, "prepared": datetime.now(UTC).isoformat()}
         folder = write(hours, about, start, Path(scratch))
 
         mlflow.log_artifacts(str(folder), "report")
+        drift.log()
         learned = numbers.learned_from(start, about_model["trained_until"])
         accuracy = numbers.accuracy(numbers.fortnight(hours, start), learned)
         figures = numbers.figures(numbers.summary(hours, start), accuracy)

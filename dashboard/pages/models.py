@@ -11,8 +11,10 @@ from mlflow.entities import Run
 import charts
 import live
 import parts
+import theme
 from choices import PERIOD, Address
 from dsgo.base import tags
+from dsgo.base.status import Status
 from dsgo.data.schema import TARGETS
 from finished import has_model, judged, split_of
 from pages import side_by_side
@@ -20,6 +22,18 @@ from tables import history_table, runs_grid, versions_table
 
 PATH = "/models"
 ABOUT = "Metrics are those of the hold-out, errors in GW. Click a heading to sort, its funnel to filter."
+TABS = {
+    "runs": "Runs",
+    "curves": "Learning curves",
+    "versions": "Versions",
+    "compare": "Side by side",
+    "drift": "Drift",
+}
+DRIFT = (
+    "The newest dataset against the one that the Production model learned from. PSI (population stability index): how "
+    "far the newest year's values lie from those of the same months, 0 if they are alike; a season's limits are four "
+    "times those of a year. Errors are times those of the hold-out; capacity and yield are changes as a share."
+)
 WHY = (
     "They are told more of the same weather. A model of features=weather sees four numbers of one hour. A model of "
     "features=full also sees where the sun stands and the weather of the hours around, and it learns the share of the "
@@ -28,7 +42,6 @@ WHY = (
     "together. Wind at 10 m in one hour says less of a country's turbines than the hours around it do. A blend errs "
     "less than its parts, because they err in different hours.",
 )
-TABS = {"runs": "Runs", "curves": "Learning curves", "versions": "Versions", "compare": "Side by side"}
 METRICS = ["mae", "mae_solar", "mae_wind", "rmse", "rmse_solar", "rmse_wind", "r2", "r2_solar", "r2_wind"]
 METRICS += ["mae_skill", "coverage_solar", "coverage_wind", "pinball"]
 CURVES = {"loss": "Loss", "epoch_mae": "Mean absolute error"}
@@ -43,6 +56,7 @@ def layout(**query: str) -> Any:
     tab = address.one_of("tab", TABS, "runs")
     view = address.period(snapshot.data.grid, days=14) if snapshot.data else None
     panels = {"runs": runs(address), "curves": curves(address), "versions": html.Div(id="models-versions")}
+    panels["drift"] = html.Div(id="models-drift")
     panels["compare"] = side_by_side.panel(address, view)
     return dmc.Stack(
         [
@@ -233,3 +247,24 @@ def show_versions(_: Any) -> Any:
             parts.card("What was in Production", history_table(snapshot)),
         ]
     )
+
+
+@callback(Output("models-drift", "children"), parts.LIVE)
+def show_drift(_: Any) -> Any:
+    """Fill the table of drift."""
+    found = live.now().drift
+    if found is None:
+        return parts.card("Drift", parts.note("Nothing is in Production to compare the data with."))
+    if found.problem:
+        return parts.card("Drift", parts.note(f"{found.problem}."))
+    rows = [
+        [
+            one.name,
+            theme.number(one.figure, 2),
+            " and ".join(f"{limit:.2g}" for limit in one.limits),
+            parts.light(Status(one.level, one.words)),
+        ]
+        for one in found.findings
+    ]
+    heads = ["", "Figure", "Warning and alarm above", "How it stands"]
+    return parts.card("Drift", parts.note(DRIFT), parts.table(heads, rows, "Drift of the data"))

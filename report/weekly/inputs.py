@@ -25,9 +25,9 @@ PRODUCTION = f"models:/{registry.MODEL}/Production"
 def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
     """Load the model that `uri` names and say which it is.
 
-    The description: name, simulated (whether it learned from such data), trained_until (ISO 8601 or None), facts (name
-    -> text), gate (the rows of its gate's table: rule, figure as text, limit, verdict). Raises UserError where nothing
-    is in Production or `uri` names no model.
+    The description: name, simulated (whether it learned from such data), run_id, trained_until (ISO 8601 or None),
+    facts (name -> text), gate (the rows of its gate's table: rule, figure as text, limit, verdict). Raises UserError
+    where nothing is in Production or `uri` names no model.
     """
     if uri == PRODUCTION:  # settled once, so that a promotion meanwhile cannot mix two versions
         # What serves has learned from the hours of the report: its judged fit looks back.
@@ -43,6 +43,7 @@ def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
     return load_model(uri), {
         "name": _name(uri, version, run),
         "simulated": run is not None and run.data.tags.get(tags.SIMULATED) == "True",
+        "run_id": info.run_id,
         "trained_until": run.data.tags.get(tags.TRAINED_UNTIL) if run else None,
         "facts": _facts(uri, version, run),
         "gate": [

@@ -165,7 +165,7 @@ def summary_table(summary: pd.DataFrame) -> str:
 def extremes_table(extremes: pd.DataFrame) -> str:
     """Return weekly.extremes as a table."""
     rows = [
-        [row["what"].capitalize(), _hour(row["at"]), *(f"{row[c]:.2f}" for c in ("solar_GW", "wind_GW", "both_GW"))]
+        [row["what"], _hour(row["at"]), *(f"{row[c]:.2f}" for c in ("solar_GW", "wind_GW", "both_GW"))]
         for row in extremes.to_dict("records")
     ]
     return table(["Extremes", "hour from (UTC)", "solar, GW", "wind, GW", "both, GW"], rows, text=2) if rows else ""
@@ -242,6 +242,14 @@ def periods_table(periods: pd.DataFrame) -> str:
         for row in periods.to_dict("records")
     ]
     return table(["Mean absolute error", "from, to", "hours", "solar, GW", "wind, GW"], rows, text=2) if rows else ""
+
+
+def drift(found: dict[str, Any]) -> str:
+    """Return how the data stands against what the model learned from: a sentence, and what is beyond a limit."""
+    said = found["said"].partition(";")[0] if found["beyond"] else found["said"]
+    rows = [[row["what"], row["level"], f"{row['figure']:.2f}", row["why"]] for row in found["beyond"]]
+    beyond = table(["Beyond", "", "figure", "why"], rows, text=4) if rows else ""
+    return f"<p><b>Since the model learned:</b> {escape(said)}.</p>{beyond}"
 
 
 def model_facts(model: dict[str, Any]) -> str:

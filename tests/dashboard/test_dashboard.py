@@ -30,6 +30,7 @@ from gate_models import experiment_id, log_dataset, log_linear
 EXPERIMENT = "dashboard"
 ENVIRONMENT = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
 GAP = pd.date_range("2016-12-28 05:00", periods=3, freq="h", tz="UTC")
+TABS = ["curves", "versions", "compare", "drift"]
 PAGES = ["/", "/explore", "/years", "/models", "/what-if"]
 
 
@@ -165,7 +166,7 @@ def test_every_page__says_that_data_is_simulated_and_takes_nothing_from_elsewher
     assert {url for url in urls if not url.startswith((address, "data:", "blob:"))} == set()
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/models?tab=curves", "/models?tab=versions", "/models?tab=compare"])
+@pytest.mark.parametrize("path", [*PAGES, *(f"/models?tab={tab}" for tab in TABS)])
 def test_every_page__fits_a_phone_names_its_controls_and_can_be_read_in_light_and_dark(page, path):
     phone = {"width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
@@ -312,6 +313,15 @@ def test_years__the_rolling_week_is_the_mean_of_seven_days(page, frame, predicte
     total = f"{frame.loc['2015', 'wind_GW'].sum() / 1000:.1f} TWh"
     page.shows("#years-table", total)
     assert page.query()["source"] == "recorded"
+
+
+def test_models__drift_shows_each_figure_with_its_light(page):
+    page.open("/models?tab=drift").shows("#models-drift", "stands as it did against power")
+
+    names = "return [...document.querySelectorAll('#models-drift tbody td:first-child')].map((one) => one.innerText)"
+    assert page.js(names)[:2] == ["windspeed", "temperature"]
+    lights = page.js("return [...document.querySelectorAll('#models-drift .light')].map((one) => one.innerText)")
+    assert lights == ["good"] * 14
 
 
 def test_models__the_table_of_runs_can_be_sorted_and_filtered(page, runs):

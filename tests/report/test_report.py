@@ -235,6 +235,7 @@ def parts(frame):
     model = {"name": "a model", "trained_until": None, "facts": {"Model": "a model"}, "gate": []}
     model |= {"simulated": False}
     about = {"place": "own.csv", "simulated": False, "model": model, "quality": None, "author": "A", "data": "here"}
+    about["drift"] = {"said": "14 of 14 figures of drift are within their limits", "beyond": []}
     return hours, about | {"prepared": "2026-01-01T00:00:00+00:00"}
 
 
