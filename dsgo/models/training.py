@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-import zipfile
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
@@ -158,23 +157,19 @@ def _save(estimator: Any, seen: pd.DataFrame, hours: pd.DataFrame, folder: Path)
     }
     files = {"about": folder / "about.json", "sizes": folder / "sizes.skops"}
     files["about"].write_text(json.dumps(about), encoding="utf-8")
-    _dump(sizes, files["sizes"])
+    dump(sizes, files["sizes"])
     if recipe:
         files["recipe"] = folder / "recipe.skops"
-        _dump({"around": estimator.around, "alone": estimator.alone}, files["recipe"])
+        dump({"around": estimator.around, "alone": estimator.alone}, files["recipe"])
     network, name = (estimator.network, "network") if recipe else (estimator, "estimator")
     if hasattr(network, "layers"):
         files[name] = folder / f"{name}.keras"
         network.save(files[name])
     elif not recipe:
         files[name] = folder / f"{name}.skops"
-        _dump(estimator, files[name])
+        dump(estimator, files[name])
     code = {"features": features_file.__file__, "intervals": intervals.__file__}
     return {name: str(path) for name, path in (files | code).items()}
-
-
-def _dump(what: Any, path: Path) -> None:
-    dump(what, path, compression=zipfile.ZIP_DEFLATED, compresslevel=1)  # a forest takes half, and 0.1 s more to load
 
 
 def _requirements(keras: bool) -> list[str]:
