@@ -15,7 +15,6 @@ from typing import Any
 
 import click
 import pandas as pd
-from forecast import BLENDED, read
 from mlflow.pyfunc import PythonModelContext
 from sections import write_section
 
@@ -28,6 +27,7 @@ from dsgo.models.power_model import PowerModel
 from dsgo.models.recipe import Recipe
 from dsgo.models.rows import model_input
 from dsgo.models.trainers import fit_of
+from forecast import BLENDED, read
 
 
 def measure(name: str, recipe: Recipe, unseen: pd.DataFrame, hours: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ FLOORS = {
     "pipeline": 5,
     "backtest": 5,
     "gate": 4,
+    "forecast": 4,
     "models": 3,
     "workflow": 3,
     "data": 2,
@@ -22,7 +23,7 @@ FLOORS = {
     "artifacts": 2,
     "base": 1,
 }
-STEPS = ["process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "report"]
+STEPS = ["process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "report", "forecast"]
 SERVER = {"dsgo", "pyftpdlib", "OpenSSL", "cryptography", "mlflow"}
 
 
