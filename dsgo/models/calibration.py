@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from dsgo.data.schema import CAPACITY, TARGETS
 from dsgo.models.features import SIZE, PowerFeatures
@@ -18,6 +19,7 @@ BLOCK = pd.Timedelta(days=14)
 SETTLED = pd.DateOffset(months=18)  # solar's error falls with the years learned from: earlier origins say too much
 
 
+@threadpool_limits.wrap(limits=1)  # as in recipe.py
 def fit_band(
     unseen: pd.DataFrame, hours: pd.DataFrame, features: PowerFeatures
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
