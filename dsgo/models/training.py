@@ -16,6 +16,7 @@ from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PythonModelContext
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
+from threadpoolctl import threadpool_limits
 
 from dsgo.base import tags
 from dsgo.data.dataset import Dataset
@@ -57,6 +58,7 @@ def log_dataset(dataset: Dataset) -> None:
     mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: simulated, tags.DATA_URI: dataset.uri})
 
 
+@threadpool_limits.wrap(limits=1)  # as in recipe.py
 def log_candidate(
     fit: Callable[[pd.DataFrame], Any], dataset: Dataset, split: str, origins: int = 4, **drawn: Callable[[Any], Figure]
 ) -> dict[str, float]:
@@ -80,6 +82,7 @@ def summary(name: str, metrics: dict[str, float]) -> str:
     return f"{name}: mae {metrics['mae']:.3f} GW, r2 {metrics['r2']:.3f}, skill {metrics['mae_skill']:.3f}"
 
 
+@threadpool_limits.wrap(limits=1)  # as in recipe.py
 def log_fitted(
     judged: Any, serving: Any, seen: pd.DataFrame, dataset: Dataset, split: str, **drawn: Callable[[Any], Figure]
 ) -> dict[str, float]:

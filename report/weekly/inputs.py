@@ -15,6 +15,7 @@ from dsgo.data.countries import COUNTRIES
 from dsgo.data.dataset import Dataset
 from dsgo.gate.rules import figure_text
 from dsgo.models import fits, registry
+from dsgo.models.intervals import SHARE
 from dsgo.models.loading import load_model, model_info
 from dsgo.models.words import why_there
 
@@ -100,5 +101,10 @@ def _facts(uri: str, version: ModelVersion | None, run: Run | None) -> dict[str,
         facts["On its hold-out"] = (
             f"mean absolute error {metrics['mae_solar']:.2f} GW (solar) and {metrics['mae_wind']:.2f} GW (wind), "
             f"{metrics['mae_skill']:.0%} less than knowing only month and hour"
+        )
+    if {"coverage_solar", "coverage_wind"} <= metrics.keys():
+        facts["Its band there"] = (
+            f"of {SHARE:.0%} held {metrics['coverage_solar']:.0%} of the hours of daylight (solar) and "
+            f"{metrics['coverage_wind']:.0%} of all hours (wind)"
         )
     return facts

@@ -94,7 +94,7 @@ def promote(run_id, why):
 def predicted(runs, frame):
     """What the linear model and the forest say of every hour, by name."""
     models = {name: mlflow.pyfunc.load_model(f"runs:/{runs[name]}/model") for name in ("lr", "rf")}
-    return {name: model.predict(model_input(frame)) for name, model in models.items()}
+    return {name: model.predict(model_input(frame), params={"interval": 0.8}) for name, model in models.items()}
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +147,14 @@ def test_overview__shows_the_last_day_the_model_and_the_data(page, frame, runs, 
     np.testing.assert_allclose(
         hourly(week["Predicted2"])["2016-12-26":], predicted["lr"].loc["2016-12-26":, "wind_GW"], atol=1e-4
     )
+    band = week["80% band2"]
+    last = pd.Timestamp("2016-12-31 23:00").value / 1e6
+    ends = sorted(y for x, y in zip(band["x"], band["y"], strict=True) if x == last and y is not None)
+    wanted = predicted["lr"].loc["2016-12-31 23:00+00:00", ["wind_GW_low", "wind_GW_high"]]
+    assert ends == pytest.approx(wanted.tolist(), abs=1e-4)
+    held = run.data.metrics
+    note = f"On the hold-out it held {held['coverage_solar']:.1%} (solar) and {held['coverage_wind']:.1%} (wind)."
+    assert note in page.text("#overview-band")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -369,13 +377,17 @@ def test_models__two_models_stand_side_by_side_on_the_same_dates(page, frame, pr
 
 
 def test_what_if__sliders_move_by_the_keyboard_and_the_gauge_is_the_models(page, runs):
-    page.open("/what-if?windspeed=8&temperature=15&rad_horizontal=300&rad_diffuse=150&hour=9")
+    given = "windspeed=8&temperature=15&rad_horizontal=300&rad_diffuse=150&hour=9"
+    page.open(f"/what-if?{given}&solar_capacity_GW=40.5&wind_capacity_GW=49.5")
     gauge = "return (document.querySelector('#what-gauge-wind_GW .js-plotly-plot')?._fullData || [{value: 0}])[0].value"
     page.wait(lambda: page.js(gauge) > 0)
     model = mlflow.pyfunc.load_model(f"runs:/{runs['lr']}/model")
     row = {"windspeed": 8.0, "temperature": 15.0, "rad_horizontal": 300.0, "rad_diffuse": 150.0}
     row |= {"utc_timestamp": "2016-12-31T09:00:00Z", "solar_capacity_GW": 40.5, "wind_capacity_GW": 49.5}
     assert page.js(gauge) == pytest.approx(model.predict(pd.DataFrame([row]))["wind_GW"][0])
+
+    ends = model.predict(pd.DataFrame([row]), params={"interval": 0.8}).iloc[0]
+    assert f"80% band: {ends['wind_GW_low']:.2f} to {ends['wind_GW_high']:.2f} GW" in page.text("#what-share-wind_GW")
 
     page.press("#what-windspeed [role=slider]", Keys.ARROW_RIGHT, 10)
     page.wait(lambda: page.query()["windspeed"] == "9")

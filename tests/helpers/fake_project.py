@@ -33,8 +33,12 @@ STEPS = {
     ),
     "lr": (["data"], "model/MLmodel+serving/MLmodel"),
     "rf": (["data"], "model/MLmodel+serving/MLmodel"),
+    "gbm": (["data"], "model/MLmodel+serving/MLmodel"),
+    "kernel": (["data"], "model/MLmodel+serving/MLmodel"),
+    "blend": (["run_ids", "data"], "model/MLmodel+serving/MLmodel"),
     "keras_nn": (["data"], "model/MLmodel+serving/MLmodel"),
     "report": (["data"], "report/report.html"),
+    "forecast": (["data"], "forecast/forecast.parquet"),
 }
 PROMOTE = (["run_ids", "to", "metric", "margin", "data"], "gate.json")
 
