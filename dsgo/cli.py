@@ -206,6 +206,31 @@ def why(step: str, params: tuple[str, ...], experiment_name: str) -> None:
     click.echo("\n".join(lines))
 
 
+@main.command()
+@click.option(
+    "--by",
+    type=click.Choice(["lead_day", "lead", "month", "hour"]),
+    default="lead_day",
+    help="What a row of the table is: a day or an hour ahead, a month, an hour of day (UTC).",
+)
+@click.option("--experiment-name", default="predicting_wind_solar", help="Where the forecasts were made.")
+def verify(by: str, experiment_name: str) -> None:
+    """Show how good the forecasts were: every forecast ever made, and hindcasts, against what came."""
+    from rich.table import Table
+
+    from dsgo.base.terminal import console
+    from dsgo.forecast.verify import verify
+
+    with one_line():
+        found = verify(experiment_name, by)
+    table = Table(*found.header, box=None)
+    for row in found.rows:
+        table.add_row(*row)
+    click.echo(found.about)
+    console().print(table)
+    click.echo(found.line)
+
+
 @contextmanager
 def one_line(tracking: bool = True) -> Iterator[None]:
     """Turn an error of the stores into one line, exit code 2; show no bar for each small download."""

@@ -32,10 +32,17 @@ GATE = {"run_ids": "{candidates}", "to": "{to}", "metric": "{metric}", "margin":
 VALUES = [*RAW, "models", "to", "metric", "margin"]  # parameters that steps are given
 
 
-def nothing_to_report_on() -> str:
+def nothing_to_report_on(_: dict[str, str]) -> str:
     """Return why there is nothing to report on, with what to do; empty where one version is in Production."""
     state = registry.look()
     return "" if state.version else state.said
+
+
+def no_week_ahead(values: dict[str, str]) -> str:
+    """Return why no week can be forecast: there is no weather forecast for the source, or nothing in Production."""
+    if values["source"] not in ("sample", *live.SOURCES):
+        return f"source={values['source']} has no weather forecast"
+    return nothing_to_report_on(values)
 
 
 def in_production() -> dict[str, str]:
@@ -61,6 +68,11 @@ STEPS = [
     Step(
         *("report", "report", ON_DATA, ("promote",), ("report/report.html",), tags.WEEK),
         useless=nothing_to_report_on,
+        state=in_production,
+    ),
+    Step(
+        *("forecast", "forecast", ON_DATA, ("promote",), ("forecast/forecast.parquet",), tags.ISSUED),
+        useless=no_week_ahead,
         state=in_production,
     ),
 ]

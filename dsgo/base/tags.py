@@ -9,6 +9,11 @@ CAPACITY_SOURCE = "dsgo.capacity_source"
 SPLIT = "dsgo.split"  # how the hold-out of a trainer's run was chosen: chronological or random
 TRAINED_UNTIL = "dsgo.trained_until"  # the last hour that the judged model of a run learned from, ISO 8601
 SERVING_UNTIL = "dsgo.serving_until"  # the last hour that the serving model of a run or a version learned from
+ISSUED = "dsgo.issued"  # of a forecast: the first hour that it speaks of, as 2017-01-01T00:00Z
+VERSION = "dsgo.version"  # of a forecast: the version of the registered model that made it
+WEATHER = "dsgo.weather"  # of a forecast: where its weather is from
+COUNTRY = "dsgo.country"  # of a forecast: the two letters of its data's country; empty where it has none
+LICENCES = "dsgo.licences"  # of a forecast: the lines that its sources ask to be shown
 WEEK = "dsgo.week"  # the week that a report is about, as 2016-W51
 
 KEY = "dsgo.key"  # of a step's work, see dsgo/workflow/keys.py

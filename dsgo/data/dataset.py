@@ -56,7 +56,7 @@ def locate(data: str) -> tuple[str, str | None]:
     the repository, where `mlflow run` is typed.
     """
     if not data:
-        run_id = _newest_run()
+        run_id = newest_run()
         return f"runs:/{run_id}/{ARTIFACT}", run_id
     if re.fullmatch(r"[0-9a-f]{32}", data):
         return f"runs:/{data}/{ARTIFACT}", data
@@ -81,8 +81,10 @@ def locate(data: str) -> tuple[str, str | None]:
     return str(path), None
 
 
-def _newest_run() -> str:
-    runs = mlflow.search_runs(  # of the active experiment, which `mlflow run --experiment-name` sets
+def newest_run(experiment_id: str | None = None) -> str:
+    """Return the newest finished process_data run of an experiment, else of the active one; UserError without any."""
+    runs = mlflow.search_runs(
+        experiment_ids=[experiment_id] if experiment_id else None,  # None: what `mlflow run --experiment-name` sets
         filter_string=f"tags.`{tags.STEP}` = 'process_data' and attributes.status = 'FINISHED'",
         max_results=1,
         order_by=["attributes.start_time DESC"],

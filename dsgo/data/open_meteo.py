@@ -26,6 +26,7 @@ PREVIOUS = Service(
 )
 LICENCE = "Weather data by Open-Meteo.com, CC BY 4.0"
 FIRST = pd.Timestamp("2022-11-24", tz="UTC")  # the first day of the archive of forecasts by ICON
+FIRST_PREVIOUS = pd.Timestamp("2024-02-01", tz="UTC")  # of what was forecast days before: from January 2024 on
 REVISED = pd.Timedelta(days=7)  # younger weather may still be completed
 UNITS = {
     "wind_speed_10m": "m/s",
@@ -38,6 +39,7 @@ UNITS = {
 WIND = {"windspeed": "wind_speed_10m", "windspeed_100m": "wind_speed_100m"}
 MOMENTS = ["windspeed", "windspeed_100m", "temperature"]  # stamped at a moment; the rest at the end of its hour
 SUN = {"temperature": "temperature_2m", "rad_horizontal": "direct_radiation", "rad_diffuse": "diffuse_radiation"}
+NOW = {0: ""}  # what the names of variables end in: nothing, or the days before, see `get_previous`
 HIGHER = "wind_speed_120m"  # what ICON models have where 100 m is empty
 DOWN = (100 / 120) ** (1 / 7)  # from 120 to 100 m, by the power law of the wind profile with its usual exponent
 
@@ -53,7 +55,7 @@ def get_history(country: Country, start: pd.Timestamp, end: pd.Timestamp, now: p
     for quarter in progress(list(quarters.tz_localize("UTC")), f"{country.name}: weather"):
         after = quarter + pd.DateOffset(months=3)  # with this day: the quarter's last hour needs the hour after it
         last = min(after, end.floor("D"))
-        part = _weather(HISTORY, country, max(quarter, FIRST), last, keep=last < now - REVISED)
+        part = _weather(HISTORY, country, max(quarter, FIRST), last, last < now - REVISED, NOW)[0]
         parts.append(part[part.index < after])
     whole = pd.concat(parts)
     return whole[(whole.index >= start) & (whole.index < end)]
@@ -62,31 +64,69 @@ def get_history(country: Country, start: pd.Timestamp, end: pd.Timestamp, now: p
 def get_forecast(country: Country, now: pd.Timestamp, days: int = 7) -> pd.DataFrame:
     """Return the newest weather forecast by the hour from `now` on, `days` days: the columns of schema.py."""
     end = now + pd.Timedelta(days=days)
-    weather = _weather(FORECAST, country, now.floor("D"), end.ceil("D"), keep=False)
+    weather = _weather(FORECAST, country, now.floor("D"), end.ceil("D"), False, NOW)[0]
     return weather[(weather.index >= now) & (weather.index < end)]
 
 
-def _weather(service: Service, country: Country, first: pd.Timestamp, last: pd.Timestamp, keep: bool) -> pd.DataFrame:
-    """Return the country's weighted means, stamped at the hour's start; an hour that a point of weight lacks is NaN."""
+def get_previous(country: Country, first: pd.Timestamp, last: pd.Timestamp, days: int = 7) -> pd.DataFrame:
+    """Return the weather of the hours from `first` to `last` as it was forecast 1, 2, ... `days` days before.
+
+    The columns are those of schema.py, beside `day`, how many days before. What was forecast then is not revised: whole
+    weeks (from Monday) are asked for, and past ones once. Raises AnswerError.
+    """
+    names = {day: f"_previous_day{day}" for day in range(1, days + 1)}
+    monday = first.floor("D") - pd.Timedelta(days=first.weekday())
+    mondays = pd.date_range(monday, last, freq="7D")
+    parts = []
+    for monday in progress(list(mondays), f"{country.name}: weather as it was forecast"):
+        after = monday + pd.Timedelta(days=7)  # with this day: the week's last hour needs the hour after it
+        until = min(after, last.floor("D") + pd.Timedelta(days=1))
+        by_day = _weather(PREVIOUS, country, monday, until, until + pd.Timedelta(days=1) < last, names)
+        parts += [part[part.index < after].assign(day=day) for day, part in by_day.items()]
+    whole = pd.concat(parts)
+    return whole[(whole.index >= first) & (whole.index <= last)].sort_values("day", kind="stable")
+
+
+def _weather(
+    service: Service, country: Country, first: pd.Timestamp, last: pd.Timestamp, keep: bool, names: dict[int, str]
+) -> dict[int, pd.DataFrame]:
+    """Return the country's weighted means, stamped at the hour's start; an hour that a point of weight lacks is NaN.
+
+    There is a frame for each of `names`: what the names of the variables end in.
+    """
     dates = {"start_date": f"{first:%Y-%m-%d}", "end_date": f"{last:%Y-%m-%d}"}
     land, sea = country.points_on_land, country.offshore
-    frames = _points(service, land, dates, keep)
+    frames = _points(service, land, dates, keep, names)
     if sea:
-        frames += _points(service, sea, dates | {"cell_selection": "sea"}, keep)
-    result = {}
-    for names, weights in ((WIND, country.wind_weights()), (SUN, country.solar_weights())):
-        for name, asked in names.items():
-            weighted = [frame[asked] * weight for frame, weight in zip(frames, weights, strict=True) if weight]
-            result[name] = sum(weighted[1:], weighted[0])
-    return _aligned(pd.DataFrame(result)).rename_axis(TIME)
+        frames += _points(service, sea, dates | {"cell_selection": "sea"}, keep, names)
+    found = {}
+    for key, end in names.items():
+        result = {}
+        for columns, weights in ((WIND, country.wind_weights()), (SUN, country.solar_weights())):
+            for name, asked in columns.items():
+                weighted = [
+                    frame[asked + end] * weight for frame, weight in zip(frames, weights, strict=True) if weight
+                ]
+                result[name] = sum(weighted[1:], weighted[0])
+        found[key] = _aligned(pd.DataFrame(result)).rename_axis(TIME)
+    return found
 
 
-def _points(service: Service, points: Sequence[Point], dates: dict[str, str], keep: bool) -> list[pd.DataFrame]:
+def _points(
+    service: Service, points: Sequence[Point], dates: dict[str, str], keep: bool, names: dict[int, str]
+) -> list[pd.DataFrame]:
     """Return the weather at each point as Open-Meteo stamps it."""
-    frames = _ask(service, points, UNITS, dates, keep)
-    if any((frame["wind_speed_100m"].isna() & frame["wind_speed_10m"].notna()).any() for frame in frames):
-        for frame, higher in zip(frames, _ask(service, points, {HIGHER: "m/s"}, dates, keep), strict=True):
-            frame["wind_speed_100m"] = frame["wind_speed_100m"].fillna(higher[HIGHER] * DOWN)
+    ends = names.values()
+    frames = _ask(service, points, {name + end: unit for end in ends for name, unit in UNITS.items()}, dates, keep)
+
+    def empty(frame: pd.DataFrame, end: str) -> bool:
+        return bool((frame[f"wind_speed_100m{end}"].isna() & frame[f"wind_speed_10m{end}"].notna()).any())
+
+    if any(empty(frame, end) for frame in frames for end in ends):
+        more = _ask(service, points, {HIGHER + end: "m/s" for end in ends}, dates, keep)
+        for frame, higher in zip(frames, more, strict=True):
+            for end in ends:
+                frame[f"wind_speed_100m{end}"] = frame[f"wind_speed_100m{end}"].fillna(higher[HIGHER + end] * DOWN)
     return frames
 
 

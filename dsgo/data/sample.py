@@ -9,7 +9,9 @@ OPSD's of 2013 to 2016 (time series 2019-06-05, weather 2019-04-09), as tests/da
 the real series is in here.
 """
 
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,11 +21,12 @@ from scipy.special import ndtr
 
 from dsgo.data.capacity import capacity_from_table
 from dsgo.data.opsd import CAPACITY_COLUMNS, POWER_COLUMNS, WEATHER_COLUMNS, RawPair
-from dsgo.data.schema import TIME
+from dsgo.data.schema import TIME, WEATHER
 
 COUNTRY = "DE"
 SEED = 24  # the best of 24 tried: between them the mean year of wind power correlates 0.91 to 0.99 with the real one
 START, END = "2013-01-01 00:00", "2016-12-31 23:00"
+MORE = 6 * 7 * 24  # hours after END whose weather is known to forecasts alone
 
 # (first, last) hour without power. The real table, joined of both files, lacks them; most likely power is missing.
 NO_POWER = [
@@ -102,49 +105,93 @@ def simulate() -> pd.DataFrame:
     What is a mean over the hour is taken at its middle.
     """
     hours = pd.date_range(START, END, freq="h", tz="UTC", name=TIME)
-    middle = hours + pd.Timedelta(minutes=30)
-    day_of_year = middle.day_of_year.to_numpy()
-    cycles = _cycles(len(hours))
-    winter = cycles[:, 1]  # 1 in January, -1 in July
+    noises = Noises(*(noise[: len(hours)] for noise in draw()))
+    sky = simulate_sky(np.arange(len(hours)), noises.windy, noises.cloudy, noises.warm)
 
-    random = np.random.RandomState(SEED)  # not default_rng: this one's stream is frozen for all versions of numpy
-    windy = _noise(random, cycles, *WIND_HOURS)
-    cloudy = _noise(random, cycles, *CLOUD_HOURS)
-    warm = _noise(random, cycles, *TEMPERATURE_HOURS)
-    bright_elsewhere = _noise(random, cycles, *SOLAR_HOURS)
-    windy_elsewhere = _noise(random, cycles, *ELSEWHERE_HOURS)
-
-    sun = solarposition.get_solarposition(middle, LATITUDE, LONGITUDE, ALTITUDE)
-    zenith, azimuth = sun["apparent_zenith"].to_numpy(), sun["azimuth"].to_numpy()
-    height = np.cos(np.radians(zenith)).clip(0)  # sine of the sun's elevation
-    fall = (-np.gradient(height)).clip(0)  # how much of it goes within the hour
-
-    clouds = CLOUD_WITH_WIND * windy + np.sqrt(1 - CLOUD_WITH_WIND**2) * cloudy
-    cover = ndtr(CLOUD_COVER + CLOUD_WINTER * winter + CLOUD_SPREAD * clouds)
-    radiation = _clear_sky(day_of_year, zenith) * (1 - CLOUD_DIMMING * cover**CLOUD_POWER)
-    diffuse = DIFFUSE_SCALE * irradiance.erbs(radiation, zenith, day_of_year)["dhi"]  # Erbs et al. 1982
-
-    systems = cycles[:, :5] @ WIND_SEASON + cycles[:, :2] @ WIND_SPREAD * windy
-    windspeed = np.exp(systems + WIND_DAY * height + WIND_EVENING * fall)
-    air = cycles[:, :3] @ TEMPERATURE_SEASON + MILD_WIND * winter * windy + TEMPERATURE_SPREAD * warm
-    air = air + HEATING * _lag(radiation, HEATING_HOURS)
-
-    solar = _solar_yield(zenith, azimuth, radiation, diffuse, air, windspeed)
-    solar = solar * (1 + SOLAR_ELSEWHERE * cover * bright_elsewhere)  # a clear sky is the same everywhere
-    mixing = HUB_HEATING * _lag(height, 8) + HUB_DAY * _lag(height > 0, 2) + HUB_EVENING * _lag(fall, 2)
-    hub_wind = HUB_FACTOR * np.exp(systems + mixing + WIND_ELSEWHERE * windy_elsewhere)
+    solar = _solar_yield(sky.zenith, sky.azimuth, sky.radiation, sky.diffuse, sky.air, sky.windspeed)
+    solar = solar * (1 + SOLAR_ELSEWHERE * sky.cover * noises.bright_elsewhere)  # a clear sky is the same everywhere
+    mixing = HUB_HEATING * _lag(sky.height, 8) + HUB_DAY * _lag(sky.height > 0, 2) + HUB_EVENING * _lag(sky.fall, 2)
+    hub_wind = HUB_FACTOR * np.exp(sky.systems + mixing + WIND_ELSEWHERE * noises.windy_elsewhere)
     speed = np.where(hours < pd.Timestamp("2015-01-01", tz="UTC"), *FLEET_SPEED)
     wind = FLEET_MOST * (1 - np.exp(-((hub_wind / speed) ** FLEET_SHAPE)))
 
     fleet = capacity_from_table(hours, COUNTRY)
     power = {"solar_GW": solar * fleet["solar_capacity_GW"], "wind_GW": wind * fleet["wind_capacity_GW"]}
-    weather = {
-        "windspeed": windspeed,
-        "temperature": air,
-        "rad_horizontal": radiation - diffuse,
-        "rad_diffuse": diffuse,
-    }
-    return pd.DataFrame(power | weather, index=hours).join(fleet)
+    return pd.DataFrame(power | sky.weather(), index=hours).join(fleet)
+
+
+class Noises(NamedTuple):
+    """What chance makes of the weather and of the plants' own, by the hour from START on: mean 0, variance 1."""
+
+    windy: np.ndarray
+    cloudy: np.ndarray
+    warm: np.ndarray
+    bright_elsewhere: np.ndarray
+    windy_elsewhere: np.ndarray
+
+
+class Sky(NamedTuple):
+    """Sun and weather of hours, arrays of one shape."""
+
+    zenith: np.ndarray  # degrees
+    azimuth: np.ndarray
+    height: np.ndarray  # sine of the sun's elevation, 0 at night
+    fall: np.ndarray  # how much of it goes within the hour
+    cover: np.ndarray  # share of the sky
+    radiation: np.ndarray  # W/m2 on the horizontal
+    diffuse: np.ndarray
+    systems: np.ndarray  # log of the wind by night
+    windspeed: np.ndarray
+    air: np.ndarray
+
+    def weather(self) -> dict[str, np.ndarray]:
+        """Return the columns WEATHER of schema.py."""
+        direct = self.radiation - self.diffuse
+        return dict(zip(WEATHER, (self.windspeed, self.air, direct, self.diffuse), strict=True))
+
+
+@cache
+def draw() -> Noises:
+    """Return the noises of the sample's hours, and of MORE hours after them, for forecasts beyond its end."""
+    hours = len(pd.date_range(START, END, freq="h"))
+    cycles = _cycles(np.arange(hours + MORE))
+    random = np.random.RandomState(SEED)  # not default_rng: this one's stream is frozen for all versions of numpy
+    later = np.random.RandomState(SEED + 1)  # of its own, so that the sample stays as it ever was
+    memories = (WIND_HOURS, CLOUD_HOURS, TEMPERATURE_HOURS, SOLAR_HOURS, ELSEWHERE_HOURS)
+    return Noises(*(_noise(random.standard_normal(hours), later.standard_normal(MORE), cycles, *m) for m in memories))
+
+
+def simulate_sky(hours: np.ndarray, windy: np.ndarray, cloudy: np.ndarray, warm: np.ndarray) -> Sky:
+    """Return the sky over hours since START (whole numbers, in a row along the last axis), by the noises that make it.
+
+    The air remembers the sun of hours before: the first twelve of a row that begins by day are too cool.
+    """
+    cycles = _cycles(hours)
+    winter = cycles[..., 1]  # 1 in January, -1 in July
+    once, back = np.unique(hours, return_inverse=True)
+    middle = pd.Timestamp(START, tz="UTC") + pd.to_timedelta(once * 60 + 30, unit="min")
+    sun = solarposition.get_solarposition(middle, LATITUDE, LONGITUDE, ALTITUDE)
+    day_of_year = middle.day_of_year.to_numpy()
+    clear = _clear_sky(day_of_year, sun["apparent_zenith"].to_numpy())
+
+    def laid(values: np.ndarray) -> np.ndarray:
+        return values[back].reshape(hours.shape)
+
+    zenith, azimuth = laid(sun["apparent_zenith"].to_numpy()), laid(sun["azimuth"].to_numpy())
+    height = np.cos(np.radians(zenith)).clip(0)
+    fall = (-np.gradient(height, axis=-1)).clip(0)
+
+    clouds = CLOUD_WITH_WIND * windy + np.sqrt(1 - CLOUD_WITH_WIND**2) * cloudy
+    cover = ndtr(CLOUD_COVER + CLOUD_WINTER * winter + CLOUD_SPREAD * clouds)
+    radiation = laid(clear) * (1 - CLOUD_DIMMING * cover**CLOUD_POWER)
+    erbs = irradiance.erbs(radiation.ravel(), zenith.ravel(), laid(day_of_year).ravel())  # Erbs et al. 1982
+    diffuse = DIFFUSE_SCALE * np.asarray(erbs["dhi"]).reshape(hours.shape)
+
+    systems = cycles[..., :5] @ WIND_SEASON + cycles[..., :2] @ WIND_SPREAD * windy
+    windspeed = np.exp(systems + WIND_DAY * height + WIND_EVENING * fall)
+    air = cycles[..., :3] @ TEMPERATURE_SEASON + MILD_WIND * winter * windy + TEMPERATURE_SPREAD * warm
+    air = air + HEATING * _lag(radiation, HEATING_HOURS)
+    return Sky(zenith, azimuth, height, fall, cover, radiation, diffuse, systems, windspeed, air)
 
 
 def _clear_sky(day_of_year: np.ndarray, zenith: np.ndarray) -> np.ndarray:
@@ -171,21 +218,25 @@ def _solar_yield(
     return PERFORMANCE * plane / 1000 * (1 - LOSS_PER_K * (cell - 25))
 
 
-def _cycles(length: int) -> np.ndarray:
+def _cycles(hours: np.ndarray) -> np.ndarray:
     """Return hours x 21: ones, then cosine and sine of the year (6 harmonics) and of the day (4)."""
-    days = np.arange(length) / 24
+    days = hours / 24
     turns = [days * k / 365.25 for k in range(1, 7)] + [days * k for k in range(1, 5)]
-    return np.column_stack([np.ones(length), *(f(2 * np.pi * turn) for turn in turns for f in (np.cos, np.sin))])
+    circles = [f(2 * np.pi * turn) for turn in turns for f in (np.cos, np.sin)]
+    return np.stack([np.ones(hours.shape), *circles], axis=-1)
 
 
-def _noise(random: np.random.RandomState, cycles: np.ndarray, memory: float, smoothing: float) -> np.ndarray:
-    """Return Gaussian noise of mean 0 and variance 1 that is forgotten within `memory` hours.
+def _noise(white: np.ndarray, later: np.ndarray, cycles: np.ndarray, memory: float, smoothing: float) -> np.ndarray:
+    """Return Gaussian noise of mean 0 and variance 1 that is forgotten within `memory` hours, of white noise.
 
-    The cycles that chance leaves in it are taken out, so that mean day and mean year are what the formulas say.
+    The cycles that chance leaves in it are taken out, so that mean day and mean year are what the formulas say. What
+    comes `later` goes on from it and changes nothing before.
     """
-    noise = _lag(_lag(random.standard_normal(len(cycles)), memory), smoothing)
-    noise = noise - cycles @ np.linalg.lstsq(cycles, noise, rcond=None)[0]
-    return noise / noise.std()
+    noise = _lag(_lag(np.concatenate([white, later]), memory), smoothing)
+    known = len(white)
+    chance = np.linalg.lstsq(cycles[:known], noise[:known], rcond=None)[0]
+    first = noise[:known] - cycles[:known] @ chance
+    return np.concatenate([first, noise[known:] - cycles[known:] @ chance]) / first.std()
 
 
 def _lag(values: np.ndarray, hours: float) -> np.ndarray:

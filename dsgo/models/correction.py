@@ -23,24 +23,35 @@ def error_features(history: pd.DataFrame, lag: int = DAY) -> pd.DataFrame:
 
     `history` is hourly without gaps, with the columns said and came (NaN where unknown).
     """
+    said = history["said"]
+    static = pd.DataFrame({"said": said, "squared": said**2, "root": np.sqrt(said)})
+    return pd.concat([static, carried(said, error_levels(history, lag))], axis=1).fillna(0.0)
+
+
+def error_levels(history: pd.DataFrame, lag: int = DAY) -> pd.DataFrame:
+    """Return what past errors say of each hour of `history`, whatever is said of the hour itself (see `carried`)."""
     said, came = history["said"], history["came"]
     known = came.notna() & said.notna()
     error = (came - said).where(known, 0.0)
-    columns = {"said": said, "squared": said**2, "root": np.sqrt(said)}
+    columns = {}
     for width in WIDTHS:
         floor = 0.02 * width / DAY
         sums = [part.where(known, 0.0).rolling(width, min_periods=1).sum() + floor for part in (came, said)]
-        ratio = np.log(sums[0] / sums[1]).clip(-1, 1).shift(lag)
-        columns[f"ratio{width}"] = said * ratio
-        if width in (24, 720):
-            columns[f"root_ratio{width}"] = np.sqrt(said) * ratio
+        columns[f"ratio{width}"] = np.log(sums[0] / sums[1]).clip(-1, 1).shift(lag)
     for half in (3, 24, 72):
         columns[f"error{half}"] = error.ewm(halflife=half).mean().shift(lag)
     first = -(-lag // DAY) * DAY  # the same hour of the newest day that is known
     columns["yesterday"] = error.shift(first)
     days = pd.concat([error.shift(first + DAY * day) for day in range(14)], axis=1)
     columns |= {"week": days.iloc[:, :7].mean(axis=1), "fortnight": days.mean(axis=1)}
-    return pd.DataFrame(columns).fillna(0.0)
+    return pd.DataFrame(columns)
+
+
+def carried(said: pd.Series, levels: pd.DataFrame) -> pd.DataFrame:
+    """Return the features that carry past errors over to what is said of hours: all 0 where there were none."""
+    ratios = {name: said * levels[name] for name in levels if name.startswith("ratio")}
+    roots = {f"root_ratio{width}": np.sqrt(said) * levels[f"ratio{width}"] for width in (24, 720)}
+    return levels.assign(**ratios, **roots)
 
 
 def fit_correction(history: pd.DataFrame, until: pd.Timestamp, lag: int = DAY) -> Pipeline:

@@ -145,7 +145,7 @@ class Driver:
         needs = set(item.step.needs)
         if lacking := needs & (self.failed.keys() | self.skipped):
             return f"without {', '.join(sorted(lacking))}"
-        return item.step.useless() if item.step.useless and needs <= self.runs.keys() else ""
+        return item.step.useless(self.values) if item.step.useless and needs <= self.runs.keys() else ""
 
     def _is_cached(self, item: Planned) -> bool:
         run = keys.find(self.setting.experiment_id, item.key, item.step.outputs) if self.cached else None

@@ -26,7 +26,8 @@ class Step:
     figure: str = "mae"  # the metric or tag that the terminal shows
     entry: str = "main"
     trainer: bool = False  # one of those that the workflow's parameter `models` chooses from
-    useless: Callable[[], str] | None = None  # asked when its turn has come: why it has no use now; "": it has
+    # Asked with the workflow's parameters when its turn has come: why it has no use now; "": it has.
+    useless: Callable[[dict[str, str]], str] | None = None
     state: Callable[[], dict[str, str]] | None = None  # asked then too: parts of its key that no step before it made
     changes_state: bool = False  # its own work may change that state: then what it leaves is what it is known by
 

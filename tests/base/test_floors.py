@@ -12,7 +12,9 @@ FLOORS = {
     "cli": 7,
     "demo": 6,
     "pipeline": 5,
+    "backtest": 5,
     "gate": 4,
+    "forecast": 4,
     "models": 3,
     "workflow": 3,
     "data": 2,
@@ -21,7 +23,7 @@ FLOORS = {
     "artifacts": 2,
     "base": 1,
 }
-STEPS = ["process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "report"]
+STEPS = ["process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "report", "forecast"]
 SERVER = {"dsgo", "pyftpdlib", "OpenSSL", "cryptography", "mlflow"}
 
 

@@ -354,6 +354,41 @@ def test_get_forecast__is_seven_days_from_now(live_services):
     assert error.iloc[:24].mean() < error.iloc[-24:].mean()
 
 
+def test_get_previous__is_what_was_forecast_days_before_and_asks_for_past_weeks_once(live_services):
+    first, last = at("2026-10-20T06:00"), at("2026-11-20T05:00")
+
+    found = open_meteo.get_previous(DE, first, last)
+
+    index = pd.date_range(first, last, freq="h")
+    assert sorted(found["day"].unique()) == [1, 2, 3, 4, 5, 6, 7]
+    for day, part in found.groupby("day"):
+        assert part.index.equals(index), day
+        assert part.notna().all(axis=None)
+    truth = mean_weather(index)["temperature"]
+    error = [(part["temperature"] - truth).abs().mean() for _, part in found.groupby("day")]
+    assert (np.diff(error) > 0).all()
+    assert live_services.count("open-meteo-previous") == live_services.count() == 5 * 2  # weeks from 19 October
+
+    live_services.calls.clear()
+    open_meteo.get_previous(DE, first + pd.Timedelta(days=1), last + pd.Timedelta(days=1))
+    asked = {params["start_date"] for _, params in live_services.calls}
+    assert asked == {"2026-11-16"}  # the week that is not whole yet
+
+    live_services.change("previous", in_unit(wind_speed_10m_previous_day1="km/h"))
+    with pytest.raises(AnswerError, match="wind_speed_10m_previous_day1 in m/s"):
+        open_meteo.get_previous(DE, first, last)
+
+
+def test_get_previous__where_100_m_is_empty_it_comes_down_from_120_m(live_services):
+    live_services.wind_at_100m = False
+
+    found = open_meteo.get_previous(DE, at("2026-11-10"), at("2026-11-11"), days=2)
+
+    assert found["windspeed_100m"].notna().all()
+    ratio = found["windspeed_100m"] / found["windspeed"]
+    assert ratio.between(1.3, 1.7).all()
+
+
 def test_weights__of_every_country_add_up_to_one():
     for country in COUNTRIES.values():
         assert sum(country.solar_weights()) == pytest.approx(1)

@@ -38,6 +38,7 @@ STEPS = {
     "blend": (["run_ids", "data"], "model/MLmodel+serving/MLmodel"),
     "keras_nn": (["data"], "model/MLmodel+serving/MLmodel"),
     "report": (["data"], "report/report.html"),
+    "forecast": (["data"], "forecast/forecast.parquet"),
 }
 PROMOTE = (["run_ids", "to", "metric", "margin", "data"], "gate.json")
 

@@ -83,6 +83,7 @@ MLPROJECTS = {
     "keras_nn": ("keras_nn", "keras_nn"),
     "blend": ("blend", "blend"),
     "report": ("report", "report"),
+    "forecast": ("forecast", "forecast"),
     ". (workflow)": (".", "dsgo.pipeline"),
     ". -e promote": (".", "dsgo.gate.promote"),
     ". -e rollback": (".", "dsgo.gate.rollback"),

@@ -17,6 +17,7 @@ SCRIPTS = [
     "rf/sweep.py",
     "keras_nn/keras_nn.py",
     "report/report.py",
+    "forecast/forecast.py",
 ]
 
 

@@ -49,6 +49,7 @@ LEFT_OUT = [
     ("notebooks/ (its own tests run them)", "make notebooks"),
     ("internet", "mlflow run lr --env-manager uv --experiment-name predicting_wind_solar"),
     ("other hosts", "dask scheduler"),
+    ("internet", "mlflow run . --env-manager local --experiment-name live -P source=live -P country=DE"),
     (
         "the id of a model (tests/models/test_serving.py serves one)",
         "mlflow models serve -m ftp://guest@127.0.0.1:2121/artifacts/1/models/m-ID/artifacts -p 8003"
