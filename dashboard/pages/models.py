@@ -38,9 +38,9 @@ WHY = (
     "They are told more of the same weather. A model of features=weather sees four numbers of one hour. A model of "
     "features=full also sees where the sun stands and the weather of the hours around, and it learns the share of the "
     "installed capacity, so that it does not take a growing fleet for stronger wind.",
-    "Wind speed carries wind power; radiation, read with the sun's position, carries solar power. What the hours around "
-    "add has a line of its own: on the simulated sample it is little. A blend errs less than its parts where they err in "
-    "different hours.",
+    "Wind speed carries wind power; radiation, read with the sun's position, carries solar power. What the hours "
+    "around add has a line of its own: on the simulated sample it is little. A blend errs less than its parts where "
+    "they err in different hours.",
 )
 TABS = {
     "runs": "Runs",
