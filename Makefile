@@ -52,7 +52,7 @@ requirements:
 	echo "-e ." | $(COMPILE) - -o requirements.txt
 	mkdir -p build && grep -v "^-e" requirements.txt >build/pins.txt
 	$(COMPILE) --group dev -c build/pins.txt -o requirements-dev.txt
-	for step in process_data lr rf keras_nn report forecast; do $(COMPILE) --group $$step -c build/pins.txt -o $$step/requirements.txt; done
+	for step in process_data lr rf gbm kernel keras_nn blend report forecast; do $(COMPILE) --group $$step -c build/pins.txt -o $$step/requirements.txt; done
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -36,7 +36,7 @@ from dsgo.models.rows import model_input
 from dsgo.models.walking import KnownThen, band, corrected, months, refit
 
 DELAY = pd.Timedelta(days=1)
-ORIGINS = {"lr": 4, "kernel": 4, "gbm": 2, "rf": 2}
+ORIGINS = {"lr": 2, "kernel": 4, "gbm": 1, "rf": 1}
 
 
 def read(shared: Path) -> pd.DataFrame:
@@ -56,8 +56,8 @@ def recipes() -> dict[str, Callable[[pd.DataFrame], Any]]:
     for name in ("lr", "kernel", "gbm", "rf"):
         sys.path.insert(0, str(ROOT / name))
     lr, kernel, gbm, rf = (importlib.import_module(name) for name in ("lr", "kernel", "gbm", "rf"))
-    boosting = {"max_iter": 200, "learning_rate": 0.06, "max_leaf_nodes": 20, "min_samples_leaf": 50}
-    forest = {"n_estimators": 64, "max_depth": 0, "min_samples_leaf": 0, "random_state": 42, "n_jobs": -1}
+    boosting = {"max_iter": 100, "learning_rate": 0.1, "max_leaf_nodes": 20, "min_samples_leaf": 50}
+    forest = {"n_estimators": 32, "max_depth": 0, "min_samples_leaf": 0, "random_state": 42, "n_jobs": -1}
     return {
         "lr": partial(lr.fit, features="full"),
         "gbm": partial(gbm.fit, features="full", seed=42, **boosting),

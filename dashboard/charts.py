@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 import theme
-from series import MOST_POINTS, Array, Grid, Power, line, packed
+from dsgo.base.colours import BANDS
+from dsgo.models.intervals import SHARE
+from series import MOST_POINTS, Array, Band, Grid, Power, line, outline, packed
 
 Figure = dict[str, Any]
 DAY = 86_400_000  # milliseconds
@@ -40,14 +42,14 @@ def panels(rows: Sequence[Panel], xaxis: dict[str, Any], gap: float = 0.075) -> 
 def power(
     grid: Grid,
     values: dict[str, Array],
-    models: dict[str, Power],
+    models: dict[str, tuple[Power, Band]],
     targets: Sequence[str],
     period: tuple[pd.Timestamp, pd.Timestamp],
     residuals: bool = False,
 ) -> Figure:
-    """Return recorded and predicted power of a period, by target, and the residuals below.
+    """Return recorded and predicted power of a period with the band, by target, and the residuals below.
 
-    `models` are predictions by name; residuals (predicted - recorded) are of the first.
+    `models` are predictions with their bands by name; residuals (predicted - recorded) are of the first.
     """
     first, last = period
     view = grid.cut(first, last)
@@ -61,16 +63,21 @@ def power(
         recorded = f"{theme.NAMES[target]} recorded"
         lines = [line(grid, values[target], loaded, name=recorded, opacity=0.7 if dense else 1, **area)]
         over: list[dict[str, Any]] = []
-        for number, (name, predicted) in enumerate(models.items()):
+        for number, (name, (predicted, band)) in enumerate(models.items()):
             dash = ["solid" if dense else "dash", "dot"][number]
             style = {"color": [theme.PREDICTED, theme.OTHERS[0]][number], "width": [1.3, 1.7][number], "dash": dash}
             shown = {"legendgroup": name, "showlegend": target == targets[0], "opacity": 0.55 if dense else 1}
+            if band:
+                label = f"{name}, {SHARE:.0%} band" if len(models) > 1 else f"{SHARE:.0%} band"
+                area = {"name": label, "legendgroup": label, "fillcolor": theme.BAND[number]}
+                over.append(outline(grid, band[target], loaded, showlegend=target == targets[0], **area))
             over.append(line(grid, predicted[target], loaded, name=name, line=style, **shown))
         lines = [*over, *lines] if dense else [*lines, *over]  # dense lines are an area: the record stays in sight
-        top = highest([values[target], *(predicted[target] for predicted in models.values())], view)
+        drawn = [one for predicted, band in models.values() for one in (predicted[target], *band.get(target, [])[1:])]
+        top = highest([values[target], *drawn], view)
         rows.append((f"{theme.NAMES[target]}, GW", lines, (0, top * 1.06)))
     if residuals and models:
-        predicted = next(iter(models.values()))
+        predicted, _ = next(iter(models.values()))
         errors = {target: predicted[target] - values[target] for target in targets}
         lines = []
         for target, error in errors.items():
@@ -136,6 +143,18 @@ def metrics(runs: Sequence[tuple[str, str, float, float]], x: str, y: str) -> Fi
     return {"data": data, "layout": theme.layout(hovermode="closest", margin=margin, **axes)}
 
 
+def errors(names: Sequence[str], by_target: dict[str, list[float]], title: str) -> Figure:
+    """Return bars in GW, solar and wind for each name, the first one at the top; `title` is the axis's."""
+    data: list[Figure] = []
+    for target, values in by_target.items():
+        label = {"text": [f"{value:.2f}" for value in values], "textposition": "outside", "name": theme.NAMES[target]}
+        bar = {"type": "bar", "orientation": "h", "x": values, "y": list(names), "cliponaxis": False}
+        data.append(bar | label | {"marker": {"color": theme.RECORDED[target]}})
+    axes: Figure = {"xaxis": {"title": {"text": title}}, "yaxis": {"autorange": "reversed", "automargin": True}}
+    margin = {"l": 60, "r": 12, "t": 36, "b": 48}
+    return {"data": data, "layout": theme.layout(hovermode="closest", margin=margin, **axes)}
+
+
 def curves(runs: dict[str, dict[str, list[float]]], metric: str) -> Figure:
     """Return training (solid) and hold-out (dashed) curves of some runs, by name."""
     data = []
@@ -154,12 +173,18 @@ def curves(runs: dict[str, dict[str, list[float]]], metric: str) -> Figure:
 UNITS = {"loss": "mean squared error, GW²", "epoch_mae": "mean absolute error, GW"}
 
 
-def gauge(value: float, most: float, target: str) -> Figure:
-    """Return a gauge of a power in GW between nothing and installed capacity."""
+def gauge(power: tuple[float, ...], most: float, target: str) -> Figure:
+    """Return a gauge of a power in GW between nothing and installed capacity, its band behind it.
+
+    `power` is the prediction and the ends of its band, NaN where there is none.
+    """
+    value, low, high = power
     shown: Figure = {
         "axis": {"range": [0, most], "nticks": 5},
-        "bar": {"color": theme.RECORDED[target], "thickness": 0.75},
+        "bar": {"color": theme.RECORDED[target], "thickness": 0.45},
     }
+    if high > low:
+        shown["steps"] = [{"range": [low, high], "color": theme.BAND[0]}]
     shown |= {"bgcolor": "rgba(128,128,128,.14)", "borderwidth": 0}
     text: Figure = {"suffix": " GW", "valueformat": ".2f", "font": {"size": 30}}
     trace = {"type": "indicator", "mode": "gauge+number", "value": value, "gauge": shown, "number": text}
@@ -167,9 +192,17 @@ def gauge(value: float, most: float, target: str) -> Figure:
 
 
 def sensitivity(x: Array, power: Power, at: float, unit: str, top: float) -> Figure:
-    """Return the prediction over one input, both targets, with a mark where the input stands."""
+    """Return the prediction over one input with its band, both targets, with a mark where the input stands.
+
+    `power` has by target a row for each x: prediction, low, high in GW, the latter two NaN without a band.
+    """
     data = []
-    for target, values in power.items():
+    for target, (values, low, high) in ((target, table.T) for target, table in power.items()):
+        if np.isfinite(low).all():
+            there, back = [*x.tolist(), *x[::-1].tolist()], [*high.tolist(), *low[::-1].tolist()]
+            area = {"fill": "toself", "fillcolor": BANDS[theme.NAMES[target].lower()], "line": {"width": 0}}
+            area |= {"name": f"{theme.NAMES[target]} band", "hoverinfo": "skip", "x": there, "y": back}
+            data.append({"type": "scatter", "mode": "lines"} | area)
         style = {"color": theme.RECORDED[target], "width": 2, "dash": "solid" if target == "solar_GW" else "dot"}
         data.append(
             {"type": "scatter", "mode": "lines", "name": theme.NAMES[target], "line": style}

@@ -22,13 +22,16 @@ from mlflow.pyfunc import PyFuncModel
 
 from dsgo.base import tags
 from dsgo.base.errors import UserError, reason
-from dsgo.data.dataset import load_dataset
+from dsgo.data.dataset import Dataset, load_dataset, locate
 from dsgo.data.schema import COLUMNS, TARGETS
 from dsgo.models import fits, registry
+from dsgo.models.bands import has_band, predict_with_band
+from dsgo.models.drift import Drift, check
 from dsgo.models.loading import load_model
 from dsgo.models.rows import model_input
-from dsgo.runs.server import find_experiment, require_server, require_tracking
-from series import Array, Grid, Power
+from dsgo.runs.server import require_server, require_tracking
+from finished import finished_runs, has_model, split_of, what_carries_the_best
+from series import Array, Band, Grid, Power
 
 POLL_SECONDS = 3.0
 RUNS_EVERY = 4  # polls: the runs take longer to list than the registry
@@ -58,6 +61,7 @@ class Predictions:
     key: str
     model: PyFuncModel | None
     power: Power
+    band: Band
     problem: str = ""
     at: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # keras predicts for one at a time
@@ -81,6 +85,8 @@ class Snapshot:
     history: tuple[registry.Entry, ...] = ()
     runs: tuple[Run, ...] = ()  # finished, newest first
     curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # by run id and metric
+    drift: Drift | None = None  # of the data since the Production model learned
+    carries: tuple[str, str] = ("", "")  # the best run's id and its importance.csv; empty: it has none
 
     @property
     def ready(self) -> bool:
@@ -91,13 +97,16 @@ class Snapshot:
         """Return a run of the experiment by its id."""
         return next((run for run in self.runs if run.info.run_id == run_id), None)
 
-    def hold_out(self, choice: str) -> dict[str, float]:
-        """Return by target the error (GW) that a chosen model has on its hold-out, as far as its run is known."""
+    def hold_out(self, choice: str, metric: str = "mae") -> dict[str, float]:
+        """Return by target a metric that a chosen model has on its hold-out, as far as its run is known; errors in GW.
+
+        A choice is "production", a version's number or a run id.
+        """
         number = self.served.rpartition("/")[2] if choice == "production" else choice
         version = next((version for version in self.versions if version.version == number), None)
         run = self.run(version.run_id if version else choice)
         figures = run.data.metrics if run and split_of(run) == "chronological" else {}
-        names = {target: f"mae_{target.removesuffix('_GW')}" for target in TARGETS}
+        names = {target: f"{metric}_{target.removesuffix('_GW')}" for target in TARGETS}
         return {target: figures[name] for target, name in names.items() if name in figures}
 
     def key(self, choice: str) -> str | None:
@@ -109,16 +118,6 @@ class Snapshot:
         if any(has_model(run) and run.info.run_id == choice for run in self.runs):
             return f"runs:/{choice}/model"
         return None
-
-
-def split_of(run: Run) -> str:
-    """Return how a trainer's hold-out was chosen: chronological (so it is where a run does not say), random."""
-    return run.data.tags.get(tags.SPLIT) or run.data.params.get("split") or "chronological"
-
-
-def has_model(run: Run) -> bool:
-    """Return whether a run has logged a model."""
-    return bool(run.outputs and run.outputs.model_outputs)
 
 
 class Follower(threading.Thread):
@@ -134,6 +133,7 @@ class Follower(threading.Thread):
         self._lock = threading.Lock()  # of the two above
         self._wake = threading.Event()
         self._ending = False
+        self._drift: Drift | None = None
 
     def run(self) -> None:
         """Follow until `end()`."""
@@ -185,34 +185,21 @@ class Follower(threading.Thread):
         production = state.version
         self._publish(state=state, production=production, versions=state.known, history=state.history)
         if turn % RUNS_EVERY == 0 or not self.snapshot.ready:
-            self._publish(runs=self._runs())
+            self._publish(runs=finished_runs(self.experiment))
         data = self._newest_data()
         served = f"models:/{registry.MODEL}/{production.version}" if production and data else ""
         if data and production:
             made = self._kept(data, served) or self._load(data, served)
             if made.problem:
                 raise UserError(f"version {production.version}, now in Production, cannot be used: {made.problem}")
-        self._publish(problem="", data=data, served=served)  # together: pages never see one without the other
+            again = turn % RUNS_EVERY == 0 and self._drift is not None and self._drift.problem
+            if again or (data, served) != (self.snapshot.data, self.snapshot.served):
+                self._drift = drifted(data, production, made)
+        # Together: pages never see one without the other.
+        self._publish(problem="", data=data, served=served, drift=self._drift if served else None)
         if turn % RUNS_EVERY == 0:
             self._follow_curves()
-
-    def _runs(self) -> tuple[Run, ...]:
-        client = MlflowClient()
-        if (experiment := find_experiment(self.experiment)) is None:
-            return ()
-        runs: list[Run] = []
-        token = None
-        while token is None or token:
-            page = client.search_runs(
-                [experiment.experiment_id],
-                "attributes.status = 'FINISHED'",
-                max_results=1000,
-                order_by=["attributes.start_time DESC"],
-                page_token=token,
-            )
-            runs += page
-            token = page.token or ""
-        return tuple(runs)
+            self._publish(carries=what_carries_the_best(self.snapshot.runs, self.snapshot.carries))
 
     def _newest_data(self) -> Data | None:
         old = self.snapshot.data
@@ -240,12 +227,14 @@ class Follower(threading.Thread):
             # A version is looked back with its judged fit: what serves has learned from all the hours that are shown.
             versions = {f"models:/{version.name}/{version.version}": version for version in self.snapshot.versions}
             model = load_model(fits.past_uri(versions[key]) if key in versions else key)
-            answer = pd.DataFrame(model.predict(model_input(data.frame)))
+            answer = predict_with_band(model, model_input(data.frame))
             index = pd.DatetimeIndex(data.frame.index)
-            power = {target: data.grid.spread(index, answer[target].to_numpy("float64")) for target in TARGETS}
-            made = Predictions(key, model, power)
+            said = {name: data.grid.spread(index, answer[name].to_numpy("float64")) for name in answer}
+            band = {target: (said[f"{target}_low"], said[f"{target}_high"]) for target in TARGETS}
+            power = {target: said[target] for target in TARGETS}
+            made = Predictions(key, model, power, band if has_band(model) else {})
         except Exception as error:  # a model's own code may raise anything
-            made = Predictions(key, None, {}, reason(error))
+            made = Predictions(key, None, {}, {}, reason(error))
         served = (data.run.info.run_id, self.snapshot.served)
         with self._lock:
             self._models[data.run.info.run_id, key] = made
@@ -294,6 +283,7 @@ def _shown(snapshot: Snapshot) -> tuple:
         snapshot.state and snapshot.state.said,
         runs,
         len(snapshot.curves),
+        snapshot.carries,
     )
 
 
@@ -306,6 +296,13 @@ def read(run: Run) -> Data:
     values = {name: grid.spread(index, frame[name].to_numpy("float64")) for name in COLUMNS}
     stamps = pd.date_range(grid.start, periods=grid.length, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy()
     return Data(run, frame, grid, values, stamps, dataset.simulated, dataset.licences)
+
+
+def drifted(data: Data, version: ModelVersion, made: Predictions) -> Drift:
+    """Return how the data stands against what the version learned from."""
+    assert made.model is not None
+    with made.lock:
+        return check(version.run_id, made.model, Dataset(data.frame, *locate(data.run.info.run_id)))
 
 
 def _in_order(values: list[Metric]) -> list[float]:

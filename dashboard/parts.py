@@ -14,8 +14,12 @@ from mlflow.entities import Run
 import theme
 from choices import PERIOD, Address, period_of, span
 from dsgo.base.status import Status
-from live import Snapshot, has_model, split_of
-from series import Summary
+from dsgo.data.schema import TARGETS
+from dsgo.models.bands import NO_BAND
+from dsgo.models.intervals import SHARE
+from finished import has_model, split_of
+from live import Snapshot
+from series import Band, Summary
 
 LIVE = Input("live", "data")  # changes when there is something new to show
 STEPS = {"24": "Day", "168": "Week", "720": "30 days", "8766": "Year", "all": "All"}
@@ -48,7 +52,9 @@ def facts(rows: Sequence[tuple[str, Children]]) -> html.Dl:
 
 def table(head: Sequence[str], body: Sequence[Sequence[Children]], label: str) -> dmc.TableScrollContainer:
     """Return a small table that scrolls sideways on a phone."""
-    inside = dmc.Table(data={"head": list(head), "body": [list(row) for row in body]}, className="figures")
+    top = dmc.TableThead(dmc.TableTr([dmc.TableTh(name) for name in head]))
+    rows = [dmc.TableTr([dmc.TableTd(cell) for cell in row]) for row in body]
+    inside = dmc.Table([top, dmc.TableTbody(rows)], className="figures")
     return dmc.TableScrollContainer(inside, minWidth=420, type="native", className="scrolls", **aria(label))
 
 
@@ -167,6 +173,18 @@ def notice(address: Address, view: dict[str, str] | None = None) -> Children:
     text = "; ".join(said + address.changed)
     title = "The address could not be taken as it is"
     return dmc.Alert(f"{text}.", title=title, color="yellow", id="address-notice")
+
+
+def band_note(snapshot: Snapshot, choice: str, band: Band) -> str:
+    """Return what a model's band says and what it held on the hold-out; that there is none where it has none."""
+    if not band:
+        return f"{NO_BAND[0].upper()}{NO_BAND[1:]}."
+    said = f"Grey: the model's band, within which the power is to lie in {SHARE:.0%} of the hours (solar: of daylight)."
+    held = snapshot.hold_out(choice, "coverage")
+    if len(held) < len(TARGETS):
+        return said
+    shares = " and ".join(f"{theme.percent(share)} ({theme.NAMES[target].lower()})" for target, share in held.items())
+    return f"{said} On the hold-out it held {shares}."
 
 
 def not_made(snapshot: Snapshot) -> str:

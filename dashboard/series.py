@@ -16,6 +16,7 @@ from dsgo.data.schema import CAPACITY, TARGETS
 MOST_POINTS = 1600  # that a line is drawn with: about as many as a wide screen has pixels
 Array = np.ndarray
 Power = dict[str, Array]  # by target, GW
+Band = dict[str, tuple[Array, Array]]  # (low, high) by target, GW; empty where a model has none
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,31 @@ def summary(recorded: Array, predicted: Array, capacity: Array) -> Summary:
         bias=float(error.mean()),
         r2=float(1 - (error**2).mean() / variance) if variance > 0 else float("nan"),
     )
+
+
+def outline(grid: Grid, band: tuple[Array, Array], hours: slice, **style: Any) -> dict[str, Any]:
+    """Return a band of a period as a plotly area, thinned as its lines: each stretch of hours without a gap is closed.
+
+    A point of a long period holds the lowest and the highest value of its hours.
+    """
+    (first, step, low), (_, _, high) = (thin(end, hours) for end in band)
+    if step > 1:  # two points a stretch: its lowest and its highest hour
+        low = np.repeat(low.reshape(-1, 2).min(axis=1), 2)
+        high = np.repeat(high.reshape(-1, 2).max(axis=1), 2)
+    at = grid.time(first).value / 1e6 + np.arange(len(low)) * step * 3_600_000.0
+    there = np.flatnonzero(~np.isnan(low) & ~np.isnan(high))
+    x: list[Array] = []
+    y: list[Array] = []
+    for run in np.split(there, np.flatnonzero(np.diff(there) > 1) + 1):
+        x += [at[run], at[run][::-1], at[run][:1]]
+        y += [high[run], low[run][::-1], np.array([np.nan])]
+    trace = {"type": "scatter", "mode": "lines", "fill": "toself", "line": {"width": 0}, "hoverinfo": "skip"}
+    return trace | {"x": exact(np.concatenate(x)), "y": packed(np.concatenate(y))} | style
+
+
+def exact(values: Array) -> dict[str, str]:
+    """Return numbers as `packed`, of 64 bits: milliseconds since 1970 have more digits than 32 hold."""
+    return {"dtype": "f8", "bdata": base64.b64encode(np.ascontiguousarray(values, "<f8").tobytes()).decode()}
 
 
 def years_of(grid: Grid, values: Array) -> dict[int, Array]:

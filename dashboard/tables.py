@@ -9,8 +9,10 @@ from mlflow.entities import Run
 
 import parts
 import theme
+from dsgo.models.intervals import SHARE
 from dsgo.models.words import why_there
-from live import Snapshot, has_model
+from finished import has_model
+from live import Snapshot
 
 LOOK = {
     "accentColor": "var(--mantine-primary-color-filled)",
@@ -22,8 +24,14 @@ LOOK = {
     "fontFamily": "inherit",
     "fontSize": 13,
 }
-METRICS = ["mae", "mae_solar", "mae_wind", "rmse", "r2", "r2_solar", "r2_wind", "mae_skill"]
-HINTS = {"mae_skill": "1 - mae / mae of the calendar's mean"}
+BANDS = ["coverage_solar", "coverage_wind", "pinball"]
+METRICS = ["mae", "mae_solar", "mae_wind", *BANDS, "rmse", "r2", "r2_solar", "r2_wind", "mae_skill"]
+HINTS = {
+    "mae_skill": "1 - mae / mae of the calendar's mean",
+    "coverage_solar": f"share of the daylight hours that the {SHARE:.0%} band held",
+    "coverage_wind": f"share of the hours that the {SHARE:.0%} band held",
+    "pinball": "mean loss of the 10, 50 and 90% quantiles, GW",
+}
 
 
 def grid(name: str, columns: list[dict[str, Any]], rows: list[dict[str, Any]], label: str) -> html.Div:

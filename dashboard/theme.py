@@ -9,6 +9,7 @@ from dsgo.data.schema import TARGETS
 # The report's colours: told apart by the colour-blind, contrast above 3:1. style.css has lighter ones for dark pages.
 RECORDED = {target: COLOURS[target.removesuffix("_GW")] for target in TARGETS}  # an area: colour is not the only mark
 PREDICTED = INK  # a line
+BAND = ["rgba(128, 136, 149, 0.38)", "rgba(184, 99, 155, 0.26)"]  # areas of the first and the second model
 OTHERS = ["#b8639b", "#009e73", "#808895", "#d55e00", "#7a6fd0", "#8c6d46"]  # after Okabe and Ito (2008)
 SYMBOLS = ["circle", "square", "diamond", "cross", "triangle-up", "star"]
 NAMES = dict(zip(TARGETS, ["Solar", "Wind"], strict=True))

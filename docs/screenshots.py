@@ -118,6 +118,9 @@ def main(url: str, out: Path, everything: bool) -> None:
         else:
             for name, scheme in README.items():
                 take(driver, url + PAGES[name], out / f"{name}.png", scheme, 1280, 860)
+            take(driver, url + PAGES["models"], out / "why.png", "light", 1000)
+            driver.find_element("id", "why").screenshot(str(out / "why.png"))  # that card alone
+            compress(out / "why.png")
             take(driver, url, out / "phone.png", "light", 390, 844)
             if not take_report(driver, out / "report.png"):
                 click.echo("no report of this tracking server has finished: no picture of one")

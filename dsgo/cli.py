@@ -175,15 +175,21 @@ def history() -> None:
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--model", help="URI of a model.  [default: models:/BestModel/Production]", show_default=False)
-def score(source: Path, target: Path, model: str | None) -> None:
+@click.option(
+    "--interval",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of the hours that a band is to hold, such as 0.8; nothing: no band.",
+)
+def score(source: Path, target: Path, model: str | None, interval: float | None) -> None:
     """Predict each row of IN (CSV or parquet, of any length) into OUT (parquet).
 
-    IN has utc_timestamp and the weather columns of a dataset; OUT has utc_timestamp, solar_GW and wind_GW.
+    IN has utc_timestamp and the weather columns of a dataset; OUT has utc_timestamp, solar_GW and wind_GW, and with
+    --interval the ends of the band: solar_GW_low, solar_GW_high, wind_GW_low, wind_GW_high.
     """
     from dsgo.models.score import score
 
     with one_line(tracking=model is None or model.startswith(("models:/", "runs:/"))):
-        rows = score(source, target, model)
+        rows = score(source, target, model, interval)
     click.echo(f"{target}: {rows:,} rows")
 
 

@@ -41,15 +41,15 @@ def fit(hours: pd.DataFrame, features: str, seed: int, **params: Any) -> Any:
 
 @click.command
 @options.trainer
-@click.option("--max-iter", type=click.IntRange(min=1), default=200, show_default=True)
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=0.06, show_default=True)
+@click.option("--max-iter", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=0.1, show_default=True)
 @click.option("--max-leaf-nodes", type=click.IntRange(min=2), default=20, show_default=True)
 @click.option("--min-samples-leaf", type=click.IntRange(min=1), default=50, show_default=True)
 def main(data: str, split: str, features: str, seed: int, **params: float) -> None:
     """Load, fit, log."""
     with start_run("gbm"):
         metrics = log_candidate(
-            partial(fit, features=features, seed=seed, **params), load_dataset(data), split, origins=2
+            partial(fit, features=features, seed=seed, **params), load_dataset(data), split, origins=1
         )
     print(summary("gbm", metrics))
 

@@ -47,13 +47,18 @@ def network_for(X: np.ndarray, seed: int, learning_rate: float, width: int) -> A
 
 
 def fit(hours: pd.DataFrame, features: str, seed: int, epochs: int, batch_size: int, learning_rate: float) -> Any:
-    """Return a model fitted on the hours; it stops where the last part of their time says that it learns no more."""
+    """Return a model fitted on the hours; 0 stands for what suits the features.
+
+    It stops where the last part of their time says that it learns no more.
+    """
     import keras
 
     if features == "weather":
+        epochs, learning_rate = epochs or 50, learning_rate or 0.001
         X, y, weights = hours[WEATHER].to_numpy("float32"), hours[TARGETS].to_numpy("float32"), np.ones(len(hours))
         recipe, width = None, 32
     else:
+        epochs, learning_rate = epochs or 20, learning_rate or 0.003
         recipe, X, _ = begin(hours)
         y = np.clip(hours[TARGETS].to_numpy("float32") / hours[CAPACITY].to_numpy("float32"), 0, 1)
         weights, width = year_weights(hours), 64
@@ -86,9 +91,9 @@ def curves(model: Any) -> Figure:
 
 @click.command
 @options.trainer
-@click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=0), default=0, help="0: 20; with features=weather 50.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True)
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=0.001, show_default=True)
+@click.option("--learning-rate", type=click.FloatRange(min=0), default=0, help="0: 0.003; with features=weather 0.001.")
 def main(data: str, split: str, features: str, seed: int, **params: float) -> None:
     """Load, fit, log."""
     with start_run("keras_nn"):

@@ -19,7 +19,8 @@ from dsgo.base import tags
 from dsgo.base.notebook import execute, to_html
 from dsgo.base.processes import interruptible
 from dsgo.data.dataset import load_dataset
-from dsgo.data.schema import TARGETS
+from dsgo.models.bands import predict_with_band
+from dsgo.models.drift import check
 from dsgo.models.rows import model_input
 from dsgo.runs import options
 from dsgo.runs.lineage import tracked
@@ -48,17 +49,20 @@ def main(data: str, week: str, uri: str, name: str, author: str, out: str) -> No
         start = numbers.monday(week, dataset.frame.index)
         model, about_model = find_model(uri)
         mlflow.log_input(tracked(dataset.frame, dataset.uri), "reported")
-        power = pd.DataFrame(model.predict(model_input(dataset.frame)))
-        hours = dataset.frame.assign(**dict(zip(numbers.PREDICTED, power[TARGETS].to_numpy("float64").T, strict=True)))
+        hours = numbers.with_predictions(dataset.frame, predict_with_band(model, model_input(dataset.frame)))
 
         about = {"place": name or find_place(dataset), "simulated": dataset.simulated}
         about |= {"model": about_model, "quality": find_quality(dataset.run_id), "author": author}
+        drift = check(about_model["run_id"], model, dataset)
+        about |= {"drift": {"said": drift.said, "beyond": [one.row() for one in drift.beyond]}}
         about |= {"data": dataset.uri, "licences": dataset.licences, "prepared": datetime.now(UTC).isoformat()}
         folder = write(hours, about, start, Path(scratch))
 
         mlflow.log_artifacts(str(folder), "report")
-        table = numbers.fortnight(hours, start, about_model["trained_until"])
-        figures = numbers.figures(numbers.summary(hours, start), numbers.accuracy(table))
+        drift.log()
+        learned = numbers.learned_from(start, about_model["trained_until"])
+        accuracy = numbers.accuracy(numbers.fortnight(hours, start), learned)
+        figures = numbers.figures(numbers.summary(hours, start), accuracy)
         mlflow.log_metrics({figure: round(value, 4) for figure, value in figures.items()})
         mlflow.set_tags({tags.WEEK: f"{start:%G-W%V}", tags.SIMULATED: about["simulated"]})
         where = copy_whole(folder, target) if target else mlflow.get_artifact_uri("report")
@@ -74,7 +78,7 @@ def write(hours: pd.DataFrame, about: dict, start: pd.Timestamp, scratch: Path) 
     executed = execute(HERE / "report.ipynb", {"folder": str(scratch), "start": start.isoformat()}, scratch)
     page = to_html(executed, HERE / "template", title=title(start, about))
     (folder / "report.html").write_text(page, encoding="utf-8")
-    week = numbers.fortnight(hours, start, about["model"]["trained_until"]).iloc[:168]
+    week = numbers.fortnight(hours, start).iloc[:168]
     week.round(6).to_csv(folder / "week.csv", date_format="%Y-%m-%dT%H:%M:%SZ", lineterminator="\n")
     if browser := find_browser():
         print_pdf(browser, folder / "report.html", folder / "report.pdf")

@@ -87,7 +87,12 @@ def show(view: dict[str, str], shown: str, choice: str, _: Any) -> tuple:
     period = period_of(view)
     targets = TARGETS if shown == "both" else [shown]
     figure = charts.power(
-        data.grid, data.values, {"Predicted": power} if power else {}, targets, period, residuals=True
+        data.grid,
+        data.values,
+        {"Predicted": (power, made.band)} if made and power else {},
+        targets,
+        period,
+        residuals=True,
     )
     cut = data.grid.cut(*period)
     normal = snapshot.hold_out(choice)
@@ -102,7 +107,7 @@ def show(view: dict[str, str], shown: str, choice: str, _: Any) -> tuple:
     link = parts.address("/explore.csv", model=choice, **view)
     return (
         figure,
-        parts.note(said(made, cut)),
+        parts.note(f"{said(made, cut)} {parts.band_note(snapshot, choice, made.band) if power and made else ''}"),
         [parts.table(["", *parts.SUMMARY], rows, "Figures of the period in view"), *lights],
         link,
     )

@@ -1,24 +1,49 @@
 """Models: every finished run, metric against metric, learning curves, versions and their history, two side by side."""
 
+from io import StringIO
 from typing import Any
 
 import dash_mantine_components as dmc
+import pandas as pd
 from dash import Input, Output, callback, html
 from mlflow.entities import Run
 
 import charts
 import live
 import parts
+import theme
 from choices import PERIOD, Address
 from dsgo.base import tags
-from live import has_model, split_of
+from dsgo.base.status import Status
+from dsgo.data.schema import TARGETS
+from finished import has_model, judged, split_of
 from pages import side_by_side
 from tables import history_table, runs_grid, versions_table
 
 PATH = "/models"
 ABOUT = "Metrics are those of the hold-out, errors in GW. Click a heading to sort, its funnel to filter."
-TABS = {"runs": "Runs", "curves": "Learning curves", "versions": "Versions", "compare": "Side by side"}
-METRICS = ["mae", "mae_solar", "mae_wind", "rmse", "rmse_solar", "rmse_wind", "r2", "r2_solar", "r2_wind", "mae_skill"]
+TABS = {
+    "runs": "Runs",
+    "curves": "Learning curves",
+    "versions": "Versions",
+    "compare": "Side by side",
+    "drift": "Drift",
+}
+DRIFT = (
+    "The newest dataset against the one that the Production model learned from. PSI (population stability index): how "
+    "far the newest year's values lie from those of the same months, 0 if they are alike; a season's limits are four "
+    "times those of a year. Errors are times those of the hold-out; capacity and yield are changes as a share."
+)
+WHY = (
+    "They are told more of the same weather. A model of features=weather sees four numbers of one hour. A model of "
+    "features=full also sees where the sun stands and the weather of the hours around, and it learns the share of the "
+    "installed capacity, so that it does not take a growing fleet for stronger wind.",
+    "Solar power follows the sun's height and how clear the sky is, which radiation and the sun's position tell "
+    "together. Wind at 10 m in one hour says less of a country's turbines than the hours around it do. A blend errs "
+    "less than its parts, because they err in different hours.",
+)
+METRICS = ["mae", "mae_solar", "mae_wind", "rmse", "rmse_solar", "rmse_wind", "r2", "r2_solar", "r2_wind"]
+METRICS += ["mae_skill", "coverage_solar", "coverage_wind", "pinball"]
 CURVES = {"loss": "Loss", "epoch_mae": "Mean absolute error"}
 
 
@@ -31,6 +56,7 @@ def layout(**query: str) -> Any:
     tab = address.one_of("tab", TABS, "runs")
     view = address.period(snapshot.data.grid, days=14) if snapshot.data else None
     panels = {"runs": runs(address), "curves": curves(address), "versions": html.Div(id="models-versions")}
+    panels["drift"] = html.Div(id="models-drift")
     panels["compare"] = side_by_side.panel(address, view)
     return dmc.Stack(
         [
@@ -83,6 +109,13 @@ def runs(address: Address) -> Any:
                     "Metrics are those of the hold-out, errors in GW. Click a heading to sort, its funnel to filter."
                 ),
                 html.Div(id="models-runs"),
+            ),
+            parts.card(
+                "Why the better models are better",
+                *[dmc.Text(line, size="sm") for line in WHY],
+                html.Div(id="models-why-note"),
+                parts.chart("models-why", "What carries the best run, by input, solar and wind", 340, still=True),
+                id="why",
             ),
             parts.card(
                 "Metric against metric",
@@ -143,6 +176,38 @@ def show_metrics(x: str, y: str, _: Any) -> Any:
     return charts.metrics(found, unit(x), unit(y)) if found else charts.nothing("No run has these metrics yet")
 
 
+@callback(Output("models-why", "figure"), Output("models-why-note", "children"), parts.LIVE)
+def show_why(_: Any) -> tuple:
+    """Draw what carries the best run; where its trainer did not find that out, the error of each trainer's best run."""
+    snapshot = live.now()
+    run_id, text = snapshot.carries
+    if text and (best := snapshot.run(run_id)):
+        table = pd.read_csv(StringIO(text), index_col="input")
+        names = [str(name).replace("rad_", "radiation, ") for name in table.index]
+        words = f"The best run, {parts.run_name(best)}: by how much its error grows where an input tells it nothing."
+        grown = {target: table[target].tolist() for target in TARGETS}
+        return charts.errors(names, grown, "error that is added without it, GW"), parts.note(words)
+    by_recipe: dict[str, Run] = {}
+    for run in judged(snapshot.runs):
+        name = recipe(run)
+        by_recipe[name] = min(run, by_recipe.get(name, run), key=lambda run: run.data.metrics["mae"])
+    if not by_recipe:
+        return charts.nothing("No run has an error yet"), None
+    names = sorted(by_recipe, key=lambda name: by_recipe[name].data.metrics["mae"])
+    errors = {
+        target: [by_recipe[n].data.metrics[f"mae_{target.removesuffix('_GW')}"] for n in names] for target in TARGETS
+    }
+    return charts.errors(names, errors, "mean absolute error on the hold-out, GW"), parts.note(
+        "Each trainer's best run:"
+    )
+
+
+def recipe(run: Run) -> str:
+    """Return what trained a run's model, with its features where they are not all of them."""
+    name, features = run.data.tags.get(tags.STEP, "other"), run.data.params.get("features", "full")
+    return name if features == "full" else f"{name}, features={features}"
+
+
 def trainer(run: Run) -> str:
     """Return what trained a run's model, with the split where that is not the usual one."""
     name, split = run.data.tags.get(tags.STEP, "other"), split_of(run)
@@ -155,7 +220,7 @@ def unit(metric: str) -> str:
     >>> unit("mae_solar"), unit("r2"), unit("mae_skill")
     ('mae_solar, GW', 'r2', 'mae_skill')
     """
-    return metric if metric.startswith("r2") or "skill" in metric else f"{metric}, GW"
+    return metric if metric.startswith(("r2", "mae_skill", "coverage")) else f"{metric}, GW"
 
 
 @callback(
@@ -182,3 +247,24 @@ def show_versions(_: Any) -> Any:
             parts.card("What was in Production", history_table(snapshot)),
         ]
     )
+
+
+@callback(Output("models-drift", "children"), parts.LIVE)
+def show_drift(_: Any) -> Any:
+    """Fill the table of drift."""
+    found = live.now().drift
+    if found is None:
+        return parts.card("Drift", parts.note("Nothing is in Production to compare the data with."))
+    if found.problem:
+        return parts.card("Drift", parts.note(f"{found.problem}."))
+    rows = [
+        [
+            one.name,
+            theme.number(one.figure, 2),
+            " and ".join(f"{limit:.2g}" for limit in one.limits),
+            parts.light(Status(one.level, one.words)),
+        ]
+        for one in found.findings
+    ]
+    heads = ["", "Figure", "Warning and alarm above", "How it stands"]
+    return parts.card("Drift", parts.note(DRIFT), parts.table(heads, rows, "Drift of the data"))

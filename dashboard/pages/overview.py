@@ -5,7 +5,7 @@ from typing import Any
 
 import dash_mantine_components as dmc
 import pandas as pd
-from dash import Output, callback
+from dash import Output, callback, html
 
 import charts
 import live
@@ -40,6 +40,7 @@ def layout(**query: str) -> Any:
                             parts.note(
                                 "Hour by hour since Monday 00:00 UTC, as recorded and as the Production model has it."
                             ),
+                            html.Div(id="overview-band"),
                             parts.chart(
                                 "overview-week", "Recorded and predicted power of the week so far", 640, still=True
                             ),
@@ -59,6 +60,7 @@ STATE = parts.keep_in_url(PATH, {})
 @callback(
     Output("overview-day", "children"),
     Output("overview-week", "figure"),
+    Output("overview-band", "children"),
     Output("overview-state", "children"),
     parts.LIVE,
 )
@@ -67,16 +69,19 @@ def show(_: Any) -> tuple:
     snapshot = live.now()
     made = live.predictions(snapshot, snapshot.served) if snapshot.ready else None
     if not snapshot.data or not made:
-        return None, charts.nothing(parts.not_made(snapshot)), []
+        return None, charts.nothing(parts.not_made(snapshot)), None, []
     data = snapshot.data
     day = (data.grid.end - pd.Timedelta("24h"), data.grid.end)
     monday = (data.grid.end - pd.Timedelta("1h")).normalize()
     monday -= pd.Timedelta(days=monday.weekday())
-    week = charts.power(data.grid, data.values, {"Predicted": made.power}, TARGETS, (monday, data.grid.end))
+    week = charts.power(
+        data.grid, data.values, {"Predicted": (made.power, made.band)}, TARGETS, (monday, data.grid.end)
+    )
     heading = dmc.Text(f"The last 24 hours of the data, until {theme.when(day[1])}", fw=600, mb="xs")
     normal = snapshot.hold_out("production")
     figures = [figure for target in TARGETS for figure in day_of(data, made, target, day, normal.get(target))]
-    return [heading, parts.cards(*figures)], week, [model_card(snapshot), freshness(snapshot)]
+    about = parts.note(parts.band_note(snapshot, "production", made.band))
+    return [heading, parts.cards(*figures)], week, about, [model_card(snapshot), freshness(snapshot)]
 
 
 def day_of(

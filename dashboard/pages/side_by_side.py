@@ -11,7 +11,9 @@ import parts
 import theme
 from choices import Address, period_of
 from dsgo.data.schema import TARGETS
-from live import Snapshot, has_model, split_of
+from dsgo.models.bands import NO_BAND
+from finished import has_model, split_of
+from live import Snapshot
 from series import capacity_of, summary
 
 
@@ -71,7 +73,9 @@ def show(view: dict[str, str] | None, a: str, b: str, tab: str, _: Any) -> tuple
             gone = parts.not_made(snapshot) if choice == "production" else f"{name} is not there any more"
             notes.append(f"{name} {problem}. " if key else f"{gone}. ")
             continue
-        drawn[name] = made.power
+        drawn[name] = (made.power, made.band)
+        if not made.band:
+            notes.append(f"{name}: {NO_BAND}. ")
         for target in TARGETS:
             recorded, predicted = data.values[target][cut], made.power[target][cut]
             found = summary(recorded, predicted, data.values[capacity_of(target)][cut])

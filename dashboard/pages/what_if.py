@@ -16,9 +16,15 @@ import parts
 import theme
 from choices import Address
 from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
+from dsgo.models.bands import COLUMNS, NO_BAND, predict_with_band
+from dsgo.models.intervals import SHARE
 
 PATH = "/what-if"
 POINTS = 25  # of a sensitivity curve
+BAND_IN_WORDS = (
+    f"Shaded: the model's band, within which the power is to lie in {SHARE:.0%} of such hours. It predicts this one "
+    "hour alone, without the weather of the hours around."
+)
 
 
 @dataclass(frozen=True)
@@ -150,19 +156,22 @@ def show(choice: str, *rest: Any) -> tuple:
         nothing = [{"data": [], "layout": theme.layout()}] * (len(SLIDERS) + 2)
         return (*nothing[:2], "", "", *nothing[2:], *[""] * len(SLIDERS), *shown, parts.note(said))
     sliders, most = sliders_of(snapshot.data), np.array(values[-2:])
-    power, curves = answer(made, sliders, str(snapshot.data.stamps[-1])[:10], tuple(values))
-    gauges = [charts.gauge(min(power[i], most[i]), most[i], target) for i, target in enumerate(TARGETS)]
-    shares = [share(power[i], most[i]) for i in range(2)]
-    curves = np.minimum(curves, limits(sliders, most))
-    top = float(curves.max()) or 1.0
+    curves = answer(made, sliders, str(snapshot.data.stamps[-1])[:10], tuple(values))
+    power = curves[0, -1]
+    shown_power = np.minimum(power, most[:, None])
+    gauges = [charts.gauge(tuple(shown_power[i]), most[i], target) for i, target in enumerate(TARGETS)]
+    shares = [[share(power[i, 0], most[i]), *band_of(*shown_power[i])] for i in range(2)]
+    curves = np.minimum(curves[:, :-1], limits(sliders, most)[..., None])
+    top = float(np.nanmax(curves)) or 1.0
     figures, flat = [], []
     for number, slider in enumerate(sliders):
-        by_target = {target: curves[number, :, i] for i, target in enumerate(TARGETS)}
         x = points_of(slider)
+        by_target = {target: curves[number, : len(x), i] for i, target in enumerate(TARGETS)}
         figures.append(charts.sensitivity(x, by_target, values[number], slider.unit, top))
-        used = np.ptp(curves[number], axis=0).max() > 1e-6
+        used = np.ptp(curves[number, : len(x), :, 0], axis=0).max() > 1e-6
         flat.append(None if used else parts.note("No effect: this model does not use it."))
-    about = f"The hour lies on {snapshot.data.stamps[-1][:10]}, the last day of the data."
+    about = f"The hour lies on {snapshot.data.stamps[-1][:10]}, the last day of the data. "
+    about += BAND_IN_WORDS if made.band else f"{NO_BAND[0].upper()}{NO_BAND[1:]}."
     return (*gauges, *shares, *figures, *flat, *shown, parts.note(about))
 
 
@@ -201,18 +210,26 @@ def share(power: float, most: float) -> str:
     return text + over if power > most + 1e-6 else text
 
 
+def band_of(predicted: float, low: float, high: float) -> list[Any]:
+    """Return the band of a prediction in a line of its own; nothing where there is none."""
+    if np.isnan(low):
+        return []
+    return [html.Br(), f"{SHARE:.0%} band: {theme.number(low, 2)} to {theme.number(high, 2)} GW"]
+
+
 def points_of(slider: Slider) -> np.ndarray:
     """Return where a slider's curve is predicted: whole hours for the hour."""
     return np.arange(24.0) if slider.name == "hour" else np.linspace(slider.low, slider.high, POINTS)
 
 
-_answers: OrderedDict[tuple, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+_answers: OrderedDict[tuple, np.ndarray] = OrderedDict()
 
 
-def answer(
-    made: live.Predictions, sliders: list[Slider], day: str, values: tuple[float, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return (power by target, power by input, point and target) of one call; the last 200 are kept."""
+def answer(made: live.Predictions, sliders: list[Slider], day: str, values: tuple[float, ...]) -> np.ndarray:
+    """Return prediction, low and high (GW) by input, point and target; point -1 is the row itself, of every input.
+
+    Without a band low and high are NaN. The last 200 answers are kept.
+    """
     name = (made, day, values)
     if name in _answers:
         return _answers[name]
@@ -226,16 +243,18 @@ def answer(
     hours = frame.pop("hour").astype(int).map("{:02d}".format)
     frame[TIME] = f"{day}T" + hours + ":00:00Z"
     assert made.model is not None
-    # One after another, here: a forest that spreads 200 rows over threads takes ten times as long.
+    # Every third hour together, for a whole day would be one's own weather of the hours around. And one after another,
+    # here: a forest that spreads 200 rows over threads takes ten times as long.
+    thirds = frame.index.groupby(hours.astype(int) % 3).values()
     with made.lock, joblib.parallel_config(backend="sequential"):
-        power = pd.DataFrame(made.model.predict(frame))[TARGETS].to_numpy("float64")
-    curves = np.full((len(SLIDERS), POINTS, len(TARGETS)), np.nan)
+        parts = [predict_with_band(made.model, frame.loc[rows]) for rows in thirds]
+    power = pd.concat(parts).sort_index()[COLUMNS].to_numpy("float64").reshape(-1, len(TARGETS), 3)
+    curves = np.tile(power[0], (len(SLIDERS), POINTS + 1, 1, 1))
     begin = 1
     for number, length in enumerate(lengths):
         curves[number, :length] = power[begin : begin + length]
         begin += length
-    curves = np.where(np.isnan(curves), curves[:, :1], curves)
-    _answers[name] = power[0], curves
+    _answers[name] = curves
     while len(_answers) > 200:
         _answers.popitem(last=False)
     return _answers[name]

@@ -17,7 +17,8 @@ from series import Array, energy_by_year, years_of
 PATH = "/years"
 ABOUT = (
     "Mean of the seven days before each moment, GW. The thick line is the newest year. "
-    "Drag the ends of the slider, which shows solar power, to look closer."
+    "Drag the ends of the slider, which shows solar power, to look closer. Predicted means have no band: a model's "
+    "band is of single hours."
 )
 SOURCES = {"recorded": "Recorded", "predicted": "Predicted"}
 MOST = 6  # years at once

@@ -4,6 +4,7 @@ STEP = "dsgo.step"  # which step a run is of; "workflow" for the one around them
 ERROR = "dsgo.error"  # why a run failed, in a line
 SIMULATED = "dsgo.simulated"  # True where the data is
 DATA_RUN_ID = "dsgo.data_run_id"  # the process_data run that made the data; "none" for a file
+DATA_URI = "dsgo.data_uri"  # what a trainer's data was read from: an artifact's URI or a file's path
 CAPACITY_SOURCE = "dsgo.capacity_source"
 SPLIT = "dsgo.split"  # how the hold-out of a trainer's run was chosen: chronological or random
 TRAINED_UNTIL = "dsgo.trained_until"  # the last hour that the judged model of a run learned from, ISO 8601

@@ -2,10 +2,11 @@
 
 In: the run ids of candidates (`--run-ids a,b,c`) and a dataset (`--data`; nothing: the newest of this experiment),
 whose last 365 days are the hold-out. What the trainers logged of their models' quality is not used. Out, on the MLflow
-run: the table of all rules (gate.json) and the winner's figures; in the registry: the winner as a version of
-BestModel in Production, only in Staging (`--to Staging`) or in no stage (`--to none`). The version is the fit on every
-hour; its tags name the judged one. If no candidate passes, nothing changes. What each rule protects from: README.md
-beside this file. Run it with `mlflow run . -e promote --env-manager local -P run_ids=...`.
+run: the table of all rules (gate.json), the winner's figures, and how the data stands against what the Production model
+of before learned from (drift.json); in the registry: the winner as a version of BestModel in Production, only in
+Staging (`--to Staging`) or in no stage (`--to none`). The version is the fit on every hour; its tags name the judged
+one. If no candidate passes, nothing changes. What each rule protects from: README.md beside this file.
+Run it with `mlflow run . -e promote --env-manager local -P run_ids=...`.
 """
 
 import json
@@ -26,7 +27,7 @@ from dsgo.data.dataset import load_dataset
 from dsgo.data.hold_out import period, split_dataset
 from dsgo.gate.evidence import HoldOut, find_candidate, observe_candidate, observe_incumbent
 from dsgo.gate.rules import BETTER, Evidence, Incumbent, Row, compared, failures, figure_text, judge, passed
-from dsgo.models import fits, registry
+from dsgo.models import drift, fits, registry
 from dsgo.models.metrics import scores
 from dsgo.models.training import JUDGED, SERVING, SIGNATURE
 from dsgo.runs import options
@@ -52,6 +53,10 @@ def main(run_ids: str, to: str, metric: str, margin: float, data: str) -> None:
         production = registry.production()
         to_beat = registry.incumbent()
         incumbent = observe_incumbent(to_beat, production is not None, test) if to_beat else None
+        if production:
+            since = drift.check_version(production, dataset)
+            since.log()
+            print(f"version {production.version}, now in Production: {since.said}")
         hold_out = HoldOut.of(train, test)
         seen = [observe_candidate(run, hold_out) for run in runs]
 

@@ -34,7 +34,7 @@ class Blended:
     def of(cls, run_id: str, frame: pd.DataFrame, split: str) -> "Blended":
         """Load a finished run of a trainer; UserError where it cannot be blended on this dataset."""
         run = mlflow.get_run(run_id)
-        train, _ = split_dataset(frame, split)
+        train, test = split_dataset(frame, split)
         until = run.data.tags.get(tags.TRAINED_UNTIL, "")
         if not until or pd.Timestamp(until) != train.index[-1]:
             raise UserError(f"run_ids: {run.info.run_name} ({run_id}) was fitted on other hours than this dataset has")
@@ -42,7 +42,7 @@ class Blended:
         unseen = pd.read_parquet(path)
         name = run.info.run_name or run_id
         judged, serving = (_recipe(run_id, name, model) for model in (JUDGED, SERVING))
-        return cls(name, judged, serving, unseen[unseen["origin"] < train.index[-1]])
+        return cls(name, judged, serving, unseen[~unseen.index.isin(test.index)])
 
 
 def learn_weights(members: list[Blended], hours: pd.DataFrame) -> list[Weights]:

@@ -23,15 +23,20 @@ LEAST = 12  # months before the first
 def origins(hours: pd.DatetimeIndex, most: int) -> list[pd.Timestamp]:
     """Return the origins inside the time of `hours`, the last `most` of them; half-way where the time is short.
 
+    A single one lies a year before the end, so that every season follows it.
+
     >>> [f"{at:%Y-%m}" for at in origins(pd.date_range("2013-01-01", "2015-12-31 23:00", freq="h", tz="UTC"), 4)]
     ['2014-01', '2014-07', '2015-01', '2015-07']
+    >>> origins(pd.date_range("2013-01-01", "2015-12-31 23:00", freq="h", tz="UTC"), 1)
+    [Timestamp('2015-01-01 00:00:00+0000', tz='UTC')]
     """
     first, end = hours[0].normalize(), hours[-1] - pd.DateOffset(months=3)
     found, at = [], first + pd.DateOffset(months=LEAST)
     while at < end:
         found.append(at)
         at = at + pd.DateOffset(months=MONTHS)
-    return found[-most:] or [hours[len(hours) // 2]]
+    whole = [at for at in found if at + pd.DateOffset(months=REACH) <= hours[-1] + pd.DateOffset(hours=1)]
+    return (whole[-1:] if most == 1 else []) or found[-most:] or [hours[len(hours) // 2]]
 
 
 def predict_unseen(fit: Callable[[pd.DataFrame], Any], hours: pd.DataFrame, most: int) -> pd.DataFrame:

@@ -37,13 +37,33 @@ ZONE = r"(?i)^(.*\d[T ]\d.*?)\s*(?:(Z|UTC|GMT)|([+-]\d\d:?\d\d|[+-]\d\d))\s*(?:\
 SHOWN = 10  # fields that a refusal names
 NIGHT = -0.06  # sine of the sun's elevation up to which solar power is 0: three and a half degrees below the horizon
 PRESENT = 0.4  # share of the 12 hours either side that must be there for the features of the hours around
-# What skops does not know by itself of forests, boosting and splines: arrays of numbers, without code of their own.
-TRUSTED = [
-    "sklearn.tree._tree.Tree",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "scipy.interpolate._bsplines.BSpline",
-    "scipy._lib.array_api_compat.numpy._aliases.asarray",
-]
+# What skops does not know by itself of scikit-learn's regressors and transformers: arrays of numbers, and functions
+# that only compute. Each by its name: all of "sklearn." would let through what opens files.
+_COMPUTES = {
+    "numpy": "clip dtype max mean median min nan_to_num",
+    "scipy._lib.array_api_compat.numpy._aliases": "asarray",
+    "scipy.interpolate._bsplines": "BSpline",
+    "scipy.sparse._csc": "csc_array csc_matrix",
+    "scipy.sparse._csr": "csr_array csr_matrix",
+    "sklearn._loss.loss": "HalfTweedieLoss HalfTweedieLossIdentity",
+    "sklearn.cluster._bisect_k_means": "_BisectingTree",
+    "sklearn.cluster._kmeans": "_kmeans_single_elkan _kmeans_single_lloyd",
+    "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
+    "sklearn.feature_selection._mutual_info": "mutual_info_regression",
+    "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_regression r_regression",
+    "sklearn.gaussian_process.kernels": "CompoundKernel ConstantKernel DotProduct ExpSineSquared Exponentiation Matern "
+    "PairwiseKernel Product RBF RationalQuadratic Sum WhiteKernel",
+    "sklearn.metrics._dist_metrics": "BrayCurtisDistance64 CanberraDistance64 ChebyshevDistance64 DiceDistance64 "
+    "EuclideanDistance64 HammingDistance64 HaversineDistance64 JaccardDistance64 MahalanobisDistance64 "
+    "ManhattanDistance64 MinkowskiDistance64 RogersTanimotoDistance64 RussellRaoDistance64 SEuclideanDistance64 "
+    "SokalMichenerDistance64 SokalSneathDistance64",
+    "sklearn.neighbors._ball_tree": "BallTree",
+    "sklearn.neighbors._kd_tree": "KDTree",
+    "sklearn.neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
+    "sklearn.tree._tree": "Tree",
+    "sklearn.utils._bunch": "Bunch",
+}
+TRUSTED = [f"{module}.{name}" for module, names in _COMPUTES.items() for name in names.split()]
 
 
 class PowerModel(PythonModel):

@@ -11,6 +11,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from dsgo.base.errors import UserError
 from dsgo.data.countries import COUNTRIES
 from dsgo.data.schema import CAPACITY, TARGETS
 from dsgo.models.features import PowerFeatures, to_hours
@@ -18,6 +19,7 @@ from dsgo.models.power_model import NIGHT, factors, see
 from dsgo.models.rows import model_input
 
 DECAY = 1.0  # an hour counts exp(-DECAY) of one a year later; chosen on rolling origins inside 2013 to 2015
+LEAST = 100  # hours that a target is learned from
 Make = Callable[[str], Any]  # target -> unfitted regressor
 
 
@@ -69,6 +71,11 @@ def begin(hours: pd.DataFrame) -> tuple[Recipe, np.ndarray, dict[str, Lesson]]:
     lessons = {}
     for target, capacity in zip(TARGETS, CAPACITY, strict=True):
         taught = learned_from(hours, own[:, 0], target)
+        if taught.sum() < LEAST:
+            raise UserError(
+                f"only {taught.sum()} of the hours {hours.index[0]:%Y-%m-%d} to {hours.index[-1]:%Y-%m-%d} tell of "
+                f"{target}: {LEAST} or more with installed capacity (and daylight, for solar) are needed"
+            )
         factor = (hours[target] / hours[capacity]).to_numpy("float64")[taught]
         lessons[target] = Lesson(taught, factor, age[taught])
         recipe.alone[target] = fit_weighted(make_alone(), own[taught], factor, age[taught])

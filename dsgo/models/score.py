@@ -19,19 +19,20 @@ from dsgo.data.findings import Findings, Rows
 from dsgo.data.reader import Piece, open_table
 from dsgo.data.schema import TARGETS, TIME
 from dsgo.models import registry
+from dsgo.models.bands import BAND, NO_BAND, has_band, predict_with_band
 from dsgo.models.loading import load_model
 
 TIMES = pa.timestamp("us", "UTC")
-SCHEMA = pa.schema([(TIME, TIMES), *((name, pa.float64()) for name in TARGETS)])
 
 
-def score(source: Path, target: Path, model_uri: str | None = None) -> int:
+def score(source: Path, target: Path, model_uri: str | None = None, interval: float | None = None) -> int:
     """Predict every row of a CSV or parquet file into a parquet file; return the number of rows.
 
     `source` is read as every dataset is (`dsgo.data.reader.open_table`); it has utc_timestamp and the columns that the
     model's signature requires, in the dataset's units. `target` gets utc_timestamp, solar_GW and wind_GW, in the same
-    order: whole, or not at all. `model_uri`: the Production version of BestModel unless given. Raises UserError for
-    what is wrong with either file, all rows that cannot be scored among it.
+    order: whole, or not at all. `model_uri`: the Production version of BestModel unless given. `interval`: the share of
+    the hours that a band is to hold, whose ends (BAND) are then written, too. Raises UserError for what is wrong with
+    either file, all rows that cannot be scored among it, and for a model that has no band where one is asked for.
     """
     if target.suffix != ".parquet":
         raise UserError(f"{target} must end in .parquet: the predictions are written as parquet")
@@ -40,7 +41,12 @@ def score(source: Path, target: Path, model_uri: str | None = None) -> int:
     if not target.absolute().parent.is_dir():
         raise UserError(f"there is no folder {target.absolute().parent} to write {target.name} to")
     with open_table(source) as table:
-        model = load_model(model_uri or _production_uri())
+        uri = model_uri or _production_uri()
+        model = load_model(uri)
+        if interval and not has_band(model):
+            raise UserError(f"{uri}: {NO_BAND}, or ask without --interval")
+        columns = [*TARGETS, *(BAND if interval else [])]
+        schema = pa.schema([(TIME, TIMES), *((name, pa.float64()) for name in columns)])
         inputs = model.metadata.signature.inputs
         names, required = [name for name in inputs.input_names() if name != TIME], inputs.required_input_names()
         if missing := [name for name in required if name not in [TIME, *table.names]]:
@@ -49,14 +55,14 @@ def score(source: Path, target: Path, model_uri: str | None = None) -> int:
         found, rows = Findings(), 0
         with (
             _replacing(target) as new,
-            pq.ParquetWriter(new, SCHEMA) as writer,
+            pq.ParquetWriter(new, schema) as writer,
             Console(stderr=True).status("") as status,
         ):
             for piece in table.pieces(names, found):
                 _check(piece, [name for name in required if name != TIME], found)
                 rows += len(piece.frame)
                 if not found:
-                    writer.write_table(_predict(model, piece, source))
+                    writer.write_table(_predict(model, piece, source, schema, interval))
                 status.update(f"scoring {source.name}: {rows:,} rows")
             if lines := found.lines():
                 raise UserError(f"{source} cannot be scored: {'; '.join(lines)}")
@@ -75,13 +81,14 @@ def _check(piece: Piece, required: list[str], found: Findings) -> None:
     check_limits(piece.frame, found, rows)
 
 
-def _predict(model: PyFuncModel, piece: Piece, source: Path) -> pa.Table:
+def _predict(model: PyFuncModel, piece: Piece, source: Path, schema: pa.Schema, interval: float | None) -> pa.Table:
     """Return the predictions of a piece in which nothing is wrong; UserError where the model refuses it."""
     times = pd.DatetimeIndex(piece.frame.index)
     given = piece.frame.reset_index(drop=True).assign(**{TIME: times.strftime("%Y-%m-%dT%H:%M:%SZ")})
     try:
-        power = pd.DataFrame(model.predict(given))
-        return pa.table([pa.array(times.asi8).cast(TIMES), *(pa.array(power[name]) for name in TARGETS)], schema=SCHEMA)
+        power = predict_with_band(model, given, interval) if interval else pd.DataFrame(model.predict(given))
+        values = [pa.array(power[name]) for name in schema.names[1:]]
+        return pa.table([pa.array(times.asi8).cast(TIMES), *values], schema=schema)
     except (pa.ArrowException, KeyError, ValueError, TypeError, MlflowException) as error:
         raise UserError(f"{source} cannot be scored: {reason(error)}") from error
 

@@ -16,7 +16,7 @@ from mlflow.models.model import ModelInfo
 from mlflow.pyfunc import PythonModelContext
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
-from skops.io import dump
+from threadpoolctl import threadpool_limits
 
 from dsgo.base import tags
 from dsgo.data.dataset import Dataset
@@ -32,6 +32,7 @@ from dsgo.models.metrics import band_scores, baseline, scores
 from dsgo.models.origins import predict_unseen, unseen
 from dsgo.models.recipe import Recipe, fit_features
 from dsgo.models.rows import model_input
+from dsgo.models.saving import dump
 from dsgo.runs.lineage import tracked
 
 JUDGED, SERVING = "model", "serving"  # names of a run's two logged models
@@ -54,9 +55,11 @@ def log_dataset(dataset: Dataset) -> None:
     """Log a dataset to the active run as its input, with the process_data run that made it."""
     mlflow.log_input(tracked(dataset.frame, dataset.uri), "training", {"process_data_run_id": dataset.run_id or "none"})
     simulated = dataset.frame.attrs.get("simulated", False)
-    mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: simulated})
+    mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: simulated, tags.DATA_URI: dataset.uri})
 
 
+# One thread: a step shares the cores with others, and threads of OpenMP that wait for a core burn it meanwhile.
+@threadpool_limits.wrap(limits=1)
 def log_candidate(
     fit: Callable[[pd.DataFrame], Any], dataset: Dataset, split: str, origins: int = 4, **drawn: Callable[[Any], Figure]
 ) -> dict[str, float]:
@@ -66,7 +69,7 @@ def log_candidate(
     scikit-learn regressor or keras model of the weather columns that predicts both targets in GW. It is called with the
     hours before the hold-out, to be judged, with every hour, to serve, and with those before each of `origins` rolling
     origins inside the training time, for the band: it must learn from nothing but what it is given. `drawn`: figures of
-    the judged estimator, by name.
+    the judged estimator, by name. Raises UserError for one that cannot be stored (`dsgo.models.saving.dump`).
     """
     train, test = split_dataset(dataset.frame, split)
     train.attrs = test.attrs = dataset.frame.attrs
@@ -80,6 +83,7 @@ def summary(name: str, metrics: dict[str, float]) -> str:
     return f"{name}: mae {metrics['mae']:.3f} GW, r2 {metrics['r2']:.3f}, skill {metrics['mae_skill']:.3f}"
 
 
+@threadpool_limits.wrap(limits=1)
 def log_fitted(
     judged: Any, serving: Any, seen: pd.DataFrame, dataset: Dataset, split: str, **drawn: Callable[[Any], Figure]
 ) -> dict[str, float]:

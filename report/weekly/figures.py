@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dsgo.base.colours import BANDS, COLOURS, INK
+from dsgo.models.intervals import SHARE
 from weekly.numbers import HOUR, SOURCES, WEEK
 
 GRID, SHADE = "#e4e7ec", "#e9edf3"
@@ -14,7 +15,7 @@ EARLIER = [("#667085", "solid"), ("#98a2b3", "dash"), ("#667085", "dot"), ("#98a
 
 
 def fortnight(table: pd.DataFrame, start: pd.Timestamp) -> go.Figure:
-    """Return the week recorded and predicted, and the week after predicted, with the band; from numbers.fortnight."""
+    """Return the week recorded and predicted, and the week after, with the band; from numbers.fortnight."""
     figure = _two_rows()
     at, middle, end = _naive(table.index), _naive(start + WEEK), _naive(start + 2 * WEEK)
     for row, name in enumerate(SOURCES, start=1):
@@ -25,7 +26,7 @@ def fortnight(table: pd.DataFrame, start: pd.Timestamp) -> go.Figure:
         if low.notna().any():
             x, y = _outline(at, low, high)
             style = {"fill": "toself", "fillcolor": BANDS[name], "mode": "lines", "line": {"width": 0}}
-            figure.add_scatter(x=x, y=y, name="80% band", hoverinfo="skip", **style, **place)
+            figure.add_scatter(x=x, y=y, name=f"{SHARE:.0%} band", hoverinfo="skip", **style, **place)
         line = {"color": COLOURS[name], "width": 2.4}
         figure.add_scatter(x=at, y=recorded, name="recorded", mode="lines", line=line, **place)
         line = {"color": INK, "width": 1.3, "dash": "dash"}

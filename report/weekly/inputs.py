@@ -15,6 +15,7 @@ from dsgo.data.countries import COUNTRIES
 from dsgo.data.dataset import Dataset
 from dsgo.gate.rules import figure_text
 from dsgo.models import fits, registry
+from dsgo.models.intervals import SHARE
 from dsgo.models.loading import load_model, model_info
 from dsgo.models.words import why_there
 
@@ -24,9 +25,9 @@ PRODUCTION = f"models:/{registry.MODEL}/Production"
 def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
     """Load the model that `uri` names and say which it is.
 
-    The description: name, simulated (whether it learned from such data), trained_until (ISO 8601 or None), facts (name
-    -> text), gate (the rows of its gate's table: rule, figure as text, limit, verdict). Raises UserError where nothing
-    is in Production or `uri` names no model.
+    The description: name, simulated (whether it learned from such data), run_id, trained_until (ISO 8601 or None),
+    facts (name -> text), gate (the rows of its gate's table: rule, figure as text, limit, verdict). Raises UserError
+    where nothing is in Production or `uri` names no model.
     """
     if uri == PRODUCTION:  # settled once, so that a promotion meanwhile cannot mix two versions
         # What serves has learned from the hours of the report: its judged fit looks back.
@@ -42,6 +43,7 @@ def find_model(uri: str) -> tuple[PyFuncModel, dict[str, Any]]:
     return load_model(uri), {
         "name": _name(uri, version, run),
         "simulated": run is not None and run.data.tags.get(tags.SIMULATED) == "True",
+        "run_id": info.run_id,
         "trained_until": run.data.tags.get(tags.TRAINED_UNTIL) if run else None,
         "facts": _facts(uri, version, run),
         "gate": [
@@ -99,5 +101,10 @@ def _facts(uri: str, version: ModelVersion | None, run: Run | None) -> dict[str,
         facts["On its hold-out"] = (
             f"mean absolute error {metrics['mae_solar']:.2f} GW (solar) and {metrics['mae_wind']:.2f} GW (wind), "
             f"{metrics['mae_skill']:.0%} less than knowing only month and hour"
+        )
+    if {"coverage_solar", "coverage_wind"} <= metrics.keys():
+        facts["Its band there"] = (
+            f"of {SHARE:.0%} held {metrics['coverage_solar']:.0%} of the hours of daylight (solar) and "
+            f"{metrics['coverage_wind']:.0%} of all hours (wind)"
         )
     return facts

@@ -1,6 +1,7 @@
 """The numbers of the weekly report: frames in, frames out. Weeks are ISO weeks, Monday 00:00 to Sunday 23:00 UTC.
 
-`hours` is always a dataset (dsgo.data.schema) with the model's predictions beside it, the columns PREDICTED in GW.
+`hours` is always a dataset (dsgo.data.schema) with what the model says of it beside it, in GW: by source the prediction
+(PREDICTED) and the ends of its band, as `with_predictions` makes them.
 Curves over time end with the week reported, as if the report had been written then; the week after it is predicted from
 weather that was recorded, not forecast.
 """
@@ -14,12 +15,13 @@ import pandas as pd
 from dsgo.base.errors import UserError
 from dsgo.data.rolling import ENOUGH
 from dsgo.data.schema import CAPACITY, TARGETS
+from dsgo.models.bands import COLUMNS
+from dsgo.models.metrics import band_scores
 
 PREDICTED = ["solar_predicted_GW", "wind_predicted_GW"]
 SOURCES = ["solar", "wind"]
 HOUR, WEEK = pd.Timedelta(hours=1), pd.Timedelta(days=7)
-LOW, HIGH = 0.1, 0.9  # the band's quantiles: 80% of the errors lie between them
-CLASSES = 10  # of predicted power, for the band
+PARTS = ("", "_predicted", "_low", "_high")  # of a source's columns, as in solar_predicted_GW
 
 
 def monday(day: str, index: pd.DatetimeIndex) -> pd.Timestamp:
@@ -104,35 +106,21 @@ def extremes(hours: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
     return table.assign(what=list(moments))
 
 
-def fortnight(hours: pd.DataFrame, start: pd.Timestamp, trained_until: str | None) -> pd.DataFrame:
+def with_predictions(hours: pd.DataFrame, power: pd.DataFrame) -> pd.DataFrame:
+    """Return a dataset's hours with what a model says of them beside: `power` has COLUMNS, row by row."""
+    names = [f"{name}_{part}_GW" for name in SOURCES for part in ("predicted", "low", "high")]
+    return hours.assign(**dict(zip(names, power[COLUMNS].to_numpy("float64").T, strict=True)))
+
+
+def fortnight(hours: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
     """Return 336 rows, the week and the week after, by source: {name}_GW, _predicted_GW, _low_GW, _high_GW.
 
-    The second week has no recorded power; what is not known is NaN. From low to high is the prediction with 80% of the
-    errors made at a similar prediction in the hours that the model did not learn from (after `trained_until`, the
-    fortnight left out): the 0.1 and 0.9 quantiles of actual less predicted in ten classes of predicted power with
-    equally many hours each, interpolated between the classes' means; below 0 is 0. All NaN where there are fewer than
-    ENOUGH such hours, and for a week that the model learned from.
+    The second week has no recorded power; what is not known is NaN, as the band, low to high, of a model without one.
     """
     index = pd.date_range(start, start + 2 * WEEK, freq="h", inclusive="left", name=hours.index.name)
-    table = hours[TARGETS + PREDICTED].reindex(index)
-    known = hours[(hours.index < start) | (hours.index >= start + 2 * WEEK)]
-    judged = trained_until and not learned_from(start, trained_until)
-    known = known[known.index > pd.Timestamp(trained_until)] if judged else known.iloc[:0]
-    for name, target, predicted in zip(SOURCES, TARGETS, PREDICTED, strict=True):
-        low, high = _band(known[target], known[predicted], table[predicted])
-        table[f"{name}_low_GW"], table[f"{name}_high_GW"] = low.clip(lower=0), high.clip(lower=0)
+    table = hours[[f"{name}{part}_GW" for name in SOURCES for part in PARTS]].reindex(index)
     table.loc[start + WEEK :, TARGETS] = np.nan
-    return table[[f"{name}{part}_GW" for name in SOURCES for part in ("", "_predicted", "_low", "_high")]]
-
-
-def _band(actual: pd.Series, predicted: pd.Series, at: pd.Series) -> tuple[pd.Series, pd.Series]:
-    if len(actual) < ENOUGH:
-        return at * np.nan, at * np.nan
-    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, CLASSES + 1)[1:-1]))  # by night many are the same
-    groups = pd.DataFrame({"predicted": predicted, "error": actual - predicted}).groupby(np.digitize(predicted, edges))
-    means = groups["predicted"].mean()
-    low, high = (at + np.interp(at, means, groups["error"].quantile(share)) for share in (LOW, HIGH))
-    return low, high
+    return table
 
 
 def learned_from(start: pd.Timestamp, trained_until: str | None) -> bool:
@@ -140,18 +128,28 @@ def learned_from(start: pd.Timestamp, trained_until: str | None) -> bool:
     return trained_until is not None and start <= pd.Timestamp(trained_until)
 
 
-def accuracy(fortnight: pd.DataFrame) -> pd.DataFrame:
-    """Return how the week was predicted, by source: mae, bias (predicted less recorded), both in GW, and inside.
+def accuracy(fortnight: pd.DataFrame, learned: bool = False) -> pd.DataFrame:
+    """Return how the week was predicted, by source: mae, bias (predicted less recorded), both in GW, and coverage.
 
-    `inside` is the share of the recorded hours within the band. NaN without records, `inside` without a band too.
+    `coverage` is the share of the recorded hours that the band held, solar by daylight alone. NaN without records, and
+    without a band; in a week that the model learned from (`learned`) too, for it says nothing of other weeks.
     """
+    week = fortnight.dropna(subset=TARGETS)
     rows = {}
     for name in SOURCES:
-        part = fortnight[[f"{name}{part}_GW" for part in ("", "_predicted", "_low", "_high")]]
-        actual, predicted, low, high = (part.dropna(subset=[f"{name}_GW"])[column] for column in part)
-        inside = ((actual >= low) & (actual <= high)).mean() if low.notna().any() else np.nan
-        rows[name] = {"mae": (predicted - actual).abs().mean(), "bias": (predicted - actual).mean(), "inside": inside}
+        error = week[f"{name}_predicted_GW"] - week[f"{name}_GW"]
+        rows[name] = {"mae": error.abs().mean(), "bias": error.mean(), "coverage": np.nan}
+    if len(week) and has_band(week) and not learned:
+        names = [f"{name}_{part}_GW" for name in SOURCES for part in ("predicted", "low", "high")]
+        found = band_scores(week, week[names].set_axis(COLUMNS, axis="columns"))
+        for name in SOURCES:
+            rows[name]["coverage"] = found[f"coverage_{name}"]
     return pd.DataFrame(rows).T
+
+
+def has_band(fortnight: pd.DataFrame) -> bool:
+    """Return whether there is a band in any hour."""
+    return bool(fortnight["solar_low_GW"].notna().any())
 
 
 def figures(summary: pd.DataFrame, accuracy: pd.DataFrame) -> dict[str, float]:
@@ -160,7 +158,7 @@ def figures(summary: pd.DataFrame, accuracy: pd.DataFrame) -> dict[str, float]:
     metrics = {"hours_recorded": float(week["hours"])}
     for name in SOURCES if week["hours"] else []:
         metrics |= {f"energy_{name}_GWh": week[f"{name}_GWh"], f"capacity_factor_{name}": week[f"{name}_cf"]}
-        metrics |= {f"mae_{name}": accuracy.loc[name, "mae"], f"inside_band_{name}": accuracy.loc[name, "inside"]}
+        metrics |= {f"mae_{name}": accuracy.loc[name, "mae"], f"coverage_{name}": accuracy.loc[name, "coverage"]}
     return {name: float(value) for name, value in metrics.items() if pd.notna(value)}
 
 

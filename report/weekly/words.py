@@ -11,7 +11,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import HTML, display
 
-from weekly.numbers import HOUR, SOURCES, WEEK, learned_from
+from dsgo.models.bands import NO_BAND
+from dsgo.models.intervals import SHARE
+from weekly.numbers import HOUR, SOURCES, WEEK, has_band
 
 ROLLING = (
     "Mean power of the seven days before each moment. In colour the year of the week reported, up to its end; in grey "
@@ -29,6 +31,7 @@ KINDS = {
     "negative": "Set aside: negative",
     "above capacity": "Set aside: above installed capacity",
 }
+HELD = {"solar": "solar, by daylight", "wind": "wind"}  # whose hours the band is judged by
 DASH = "\N{EN DASH}"  # where there is no number
 
 
@@ -106,9 +109,9 @@ def in_short(summary: pd.DataFrame, accuracy: pd.DataFrame, learned: bool) -> st
         text += f" The model's predictions missed by {missed} on average."
     if learned:
         text += " The model learned from this week, so this error flatters it."
-    if accuracy["inside"].notna().all():
-        inside = _listed(f"{row['inside']:.0%} ({name})" for name, row in accuracy.iterrows())
-        text += f" Of the hours, {inside} fell within the 80% band."
+    if (held := accuracy["coverage"].dropna()).any():
+        shares = _listed(f"{share:.0%} ({HELD[name]})" for name, share in held.items())
+        text += f" The model's {SHARE:.0%} band held {shares} of the hours."
     if week["hours"] < WEEK / HOUR:
         gaps = f"Only {week['hours']} of the 168 hours are recorded; sums are over these, comparisons by mean power."
         text += f'</p><p class="warning">{gaps}'
@@ -129,8 +132,8 @@ def cards(summary: pd.DataFrame, extremes: pd.DataFrame, accuracy: pd.DataFrame,
         boxes.append(_card(name, label, f"{week[f'{name}_GWh']:,.0f}", "GWh", notes))
     for _, hour in extremes.head(2).iterrows():
         boxes.append(_card("hour", hour["what"].capitalize(), f"{hour['both_GW']:.1f}", "GW", [_hour(hour["at"])]))
-    within = accuracy["inside"].dropna()
-    inside = [f"{share:.0%} of {name} within the band" for name, share in within.items()]
+    held = accuracy["coverage"].dropna()
+    inside = [f"{share:.0%} of {name} within the band" for name, share in held.items()]
     if learned:
         inside = ["The model learned from this week"]
     missed = " | ".join(_number(accuracy.loc[name, "mae"], ".2f") for name in SOURCES)
@@ -162,7 +165,7 @@ def summary_table(summary: pd.DataFrame) -> str:
 def extremes_table(extremes: pd.DataFrame) -> str:
     """Return weekly.extremes as a table."""
     rows = [
-        [row["what"].capitalize(), _hour(row["at"]), *(f"{row[c]:.2f}" for c in ("solar_GW", "wind_GW", "both_GW"))]
+        [row["what"], _hour(row["at"]), *(f"{row[c]:.2f}" for c in ("solar_GW", "wind_GW", "both_GW"))]
         for row in extremes.to_dict("records")
     ]
     return table(["Extremes", "hour from (UTC)", "solar, GW", "wind, GW", "both, GW"], rows, text=2) if rows else ""
@@ -175,12 +178,17 @@ def accuracy_table(accuracy: pd.DataFrame) -> str:
             str(name).capitalize(),
             _number(row["mae"], ".2f"),
             _number(row["bias"], "+.2f"),
-            _number(row["inside"], ".0%"),
+            _number(row["coverage"], ".0%"),
         ]
         for name, row in accuracy.iterrows()
     ]
     return table(
-        ["The week", "mean absolute error, GW", "predicted less recorded, GW", "hours within the 80% band"],
+        [
+            "The week",
+            "mean absolute error, GW",
+            "predicted less recorded, GW",
+            f"hours within the {SHARE:.0%} band (solar: by daylight)",
+        ],
         rows,
         text=1,
     )
@@ -200,19 +208,19 @@ def week_after(fortnight: pd.DataFrame) -> str:
     )
 
 
-def fortnight_caption(fortnight: pd.DataFrame, start: pd.Timestamp, trained_until: str | None) -> str:
-    """Return the figure's caption: how to read it, where the band comes from, and whether the model knew the week."""
+def fortnight_caption(fortnight: pd.DataFrame, learned: bool) -> str:
+    """Return the figure's caption: how to read it, what the band is, whether the model `learned` from the week."""
     text = "Power hour by hour (UTC), and in the shaded week after it as predicted from recorded weather. "
-    if fortnight["solar_low_GW"].notna().any():
+    if has_band(fortnight):
         text += (
-            "Band: the prediction with the middle 80% of the errors (10th to 90th percentile of recorded less "
-            "predicted) that the model made at similar predictions after its training, these two weeks left out. Where "
-            "the band lies above or below the prediction, the model has since predicted too little or too much."
+            f"Band: the model's own. The power is to lie within it in {SHARE:.0%} of the hours (of solar power: of the "
+            "hours of daylight). It is as wide as the model's errors were in weather like this, in hours that it had "
+            "not seen."
         )
-    elif learned_from(start, trained_until):
-        text += "There is no band: the model learned from this week, so its error here flatters it."
     elif fortnight["solar_predicted_GW"].notna().any():
-        text += "There is no band: no hours are known that the model did not learn from."
+        text += f"{NO_BAND[0].upper()}{NO_BAND[1:]}."
+    if learned:
+        text += " The model learned from this week, so its error here flatters it."
     return text
 
 
@@ -234,6 +242,14 @@ def periods_table(periods: pd.DataFrame) -> str:
         for row in periods.to_dict("records")
     ]
     return table(["Mean absolute error", "from, to", "hours", "solar, GW", "wind, GW"], rows, text=2) if rows else ""
+
+
+def drift(found: dict[str, Any]) -> str:
+    """Return how the data stands against what the model learned from: a sentence, and what is beyond a limit."""
+    said = found["said"].partition(";")[0] if found["beyond"] else found["said"]
+    rows = [[row["what"], row["level"], f"{row['figure']:.2f}", row["why"]] for row in found["beyond"]]
+    beyond = table(["Beyond", "", "figure", "why"], rows, text=4) if rows else ""
+    return f"<p><b>Since the model learned:</b> {escape(said)}.</p>{beyond}"
 
 
 def model_facts(model: dict[str, Any]) -> str:

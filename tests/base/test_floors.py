@@ -22,7 +22,7 @@ FLOORS = {
     "artifacts": 2,
     "base": 1,
 }
-STEPS = ["process_data", "lr", "rf", "keras_nn", "report", "forecast"]
+STEPS = ["process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "report", "forecast"]
 SERVER = {"dsgo", "pyftpdlib", "OpenSSL", "cryptography", "mlflow"}
 
 

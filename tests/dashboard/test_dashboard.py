@@ -30,6 +30,7 @@ from gate_models import experiment_id, log_dataset, log_linear
 EXPERIMENT = "dashboard"
 ENVIRONMENT = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
 GAP = pd.date_range("2016-12-28 05:00", periods=3, freq="h", tz="UTC")
+TABS = ["curves", "versions", "compare", "drift"]
 PAGES = ["/", "/explore", "/years", "/models", "/what-if"]
 
 
@@ -93,7 +94,7 @@ def promote(run_id, why):
 def predicted(runs, frame):
     """What the linear model and the forest say of every hour, by name."""
     models = {name: mlflow.pyfunc.load_model(f"runs:/{runs[name]}/model") for name in ("lr", "rf")}
-    return {name: model.predict(model_input(frame)) for name, model in models.items()}
+    return {name: model.predict(model_input(frame), params={"interval": 0.8}) for name, model in models.items()}
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,14 @@ def test_overview__shows_the_last_day_the_model_and_the_data(page, frame, runs, 
     np.testing.assert_allclose(
         hourly(week["Predicted2"])["2016-12-26":], predicted["lr"].loc["2016-12-26":, "wind_GW"], atol=1e-4
     )
+    band = week["80% band2"]
+    last = pd.Timestamp("2016-12-31 23:00").value / 1e6
+    ends = sorted(y for x, y in zip(band["x"], band["y"], strict=True) if x == last and y is not None)
+    wanted = predicted["lr"].loc["2016-12-31 23:00+00:00", ["wind_GW_low", "wind_GW_high"]]
+    assert ends == pytest.approx(wanted.tolist(), abs=1e-4)
+    held = run.data.metrics
+    note = f"On the hold-out it held {held['coverage_solar']:.1%} (solar) and {held['coverage_wind']:.1%} (wind)."
+    assert note in page.text("#overview-band")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -157,7 +166,7 @@ def test_every_page__says_that_data_is_simulated_and_takes_nothing_from_elsewher
     assert {url for url in urls if not url.startswith((address, "data:", "blob:"))} == set()
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/models?tab=curves", "/models?tab=versions", "/models?tab=compare"])
+@pytest.mark.parametrize("path", [*PAGES, *(f"/models?tab={tab}" for tab in TABS)])
 def test_every_page__fits_a_phone_names_its_controls_and_can_be_read_in_light_and_dark(page, path):
     phone = {"width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
@@ -306,6 +315,15 @@ def test_years__the_rolling_week_is_the_mean_of_seven_days(page, frame, predicte
     assert page.query()["source"] == "recorded"
 
 
+def test_models__drift_shows_each_figure_with_its_light(page):
+    page.open("/models?tab=drift").shows("#models-drift", "stands as it did against power")
+
+    names = "return [...document.querySelectorAll('#models-drift tbody td:first-child')].map((one) => one.innerText)"
+    assert page.js(names)[:2] == ["windspeed", "temperature"]
+    lights = page.js("return [...document.querySelectorAll('#models-drift .light')].map((one) => one.innerText)")
+    assert lights == ["good"] * 14
+
+
 def test_models__the_table_of_runs_can_be_sorted_and_filtered(page, runs):
     page.open("/models")
     cells = "return [...document.querySelectorAll('#runs-grid [col-id=run] a')].map((one) => one.innerText)"
@@ -366,6 +384,9 @@ def test_what_if__sliders_move_by_the_keyboard_and_the_gauge_is_the_models(page,
     row = {"windspeed": 8.0, "temperature": 15.0, "rad_horizontal": 300.0, "rad_diffuse": 150.0}
     row |= {"utc_timestamp": "2016-12-31T09:00:00Z", "solar_capacity_GW": 40.5, "wind_capacity_GW": 49.5}
     assert page.js(gauge) == pytest.approx(model.predict(pd.DataFrame([row]))["wind_GW"][0])
+
+    ends = model.predict(pd.DataFrame([row]), params={"interval": 0.8}).iloc[0]
+    assert f"80% band: {ends['wind_GW_low']:.2f} to {ends['wind_GW_high']:.2f} GW" in page.text("#what-share-wind_GW")
 
     page.press("#what-windspeed [role=slider]", Keys.ARROW_RIGHT, 10)
     page.wait(lambda: page.query()["windspeed"] == "9")

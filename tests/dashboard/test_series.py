@@ -1,5 +1,6 @@
 """The dashboard's arithmetic: thinning of long lines, rolling weeks, summaries."""
 
+import base64
 import sys
 
 import numpy as np
@@ -66,3 +67,30 @@ def test_summary__counts_only_hours_with_a_record_and_a_prediction():
     assert (found.hours, found.recorded, found.predicted) == (2, 3.0, 4.0)
     assert (found.mae, found.bias, found.capacity_factor) == (0.5, 0.5, 0.15)
     assert series.summary(recorded * np.nan, recorded, recorded).hours == 0
+
+
+def drawn(trace, name, kind):
+    return np.frombuffer(base64.b64decode(trace[name]["bdata"]), kind)
+
+
+def test_outline__closes_each_stretch_of_hours_without_a_gap():
+    low, high = np.zeros(GRID.length), np.ones(GRID.length)
+    low[12] = high[12] = np.nan
+    trace = series.outline(GRID, (low, high), slice(10, 15))
+
+    hours = (drawn(trace, "x", "<f8") - GRID.start.timestamp() * 1000) / 3_600_000
+    assert hours.tolist() == [10, 11, 11, 10, 10, 13, 14, 14, 13, 13]
+    np.testing.assert_array_equal(drawn(trace, "y", "<f4"), [1, 1, 0, 0, np.nan, 1, 1, 0, 0, np.nan])
+
+
+def test_outline__of_a_long_period_reaches_from_the_lowest_to_the_highest_hour():
+    low = np.random.default_rng(4).uniform(1, 2, GRID.length)
+    low[777], high = 0.5, low + 1
+    high[9001] = 9
+    trace = series.outline(GRID, (low, high), slice(0, GRID.length))
+
+    x, y = drawn(trace, "x", "<f8"), drawn(trace, "y", "<f4")
+    assert len(y) <= 2 * series.MOST_POINTS + 1
+    for hour, value in ((777, 0.5), (9001, 9.0)):
+        at = (x[y == np.float32(value)] - GRID.start.timestamp() * 1000) / 3_600_000
+        assert np.abs(at - hour).max() < 2 * GRID.length / series.MOST_POINTS * 2

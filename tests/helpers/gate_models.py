@@ -25,8 +25,11 @@ def log_dataset(frame, experiment):
     return run_id
 
 
-def log_linear(frame, data_run_id, experiment, name="lr", scale=1.0, split="chronological", fit=None):
-    """A finished trainer's run; below 1, `scale` makes its models worse. Returns the run's id."""
+def log_linear(frame, data_run_id, experiment, name="lr", scale=1.0, split="chronological", fit=None, uri=None):
+    """A finished trainer's run; below 1, `scale` makes its models worse. Returns the run's id.
+
+    `uri` names the data where it is no process_data run's.
+    """
 
     def scaled(hours):
         model = LinearRegression().fit(hours[WEATHER], hours[TARGETS])
@@ -34,7 +37,7 @@ def log_linear(frame, data_run_id, experiment, name="lr", scale=1.0, split="chro
         model.intercept_ *= scale
         return model
 
-    dataset = Dataset(frame, f"runs:/{data_run_id}/dataset/dataset.parquet", data_run_id)
+    dataset = Dataset(frame, uri or f"runs:/{data_run_id}/dataset/dataset.parquet", data_run_id)
     with mlflow.start_run(experiment_id=experiment_id(experiment), run_name=name) as run:
         log_candidate(fit or scaled, dataset, split)
     return run.info.run_id

@@ -11,7 +11,7 @@ from dsgo.base.places import ROOT
 def load_script(folder, name):
     """Load the script `name` of a step's folder from its file.
 
-    `import process_data` would not do: pytest itself holds the folder of this name as a package, where doctests are in it.
+    `import process_data` would not do: where doctests are in it, pytest itself holds that folder as a package.
     """
     spec = importlib.util.spec_from_file_location(f"{name}_script", ROOT / folder / f"{name}.py")
     script = importlib.util.module_from_spec(spec)

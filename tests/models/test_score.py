@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from mlflow.models import ModelSignature
 
 from dsgo.cli import main
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
+from dsgo.models.bands import BAND
 from dsgo.models.loading import load_model
-from gate_models import empty_registry, log_dataset, log_linear
+from dsgo.models.training import SIGNATURE
+from gate_models import empty_registry, log_code, log_dataset, log_linear
 
 MEASURE = """
 import resource, sys
@@ -21,6 +24,18 @@ from pathlib import Path
 from dsgo.models.score import score
 rows = score(Path(sys.argv[1]), Path(sys.argv[2]))
 print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+CONSTANT = """
+import mlflow
+import pandas as pd
+
+class Constant(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return pd.DataFrame({"solar_GW": 1.0, "wind_GW": 2.0}, index=model_input.index)
+
+mlflow.models.set_model(Constant())
 """
 
 
@@ -81,6 +96,48 @@ def test_score__a_dataset_as_process_data_leaves_it_works_too(score, small_datas
     out = pd.read_parquet(tmp_path / "a.parquet")
     assert len(out) == len(small_dataset)
     pd.testing.assert_frame_equal(out, pd.read_parquet(tmp_path / "b.parquet"))
+
+
+def test_score__interval_adds_the_models_band(score, model_uri, weather, tmp_path):
+    weather.to_csv(tmp_path / "in.csv")
+
+    done = score(tmp_path / "in.csv", tmp_path / "out.parquet", "--interval", "0.8")
+
+    assert done.exit_code == 0, done.output
+    out = pd.read_parquet(tmp_path / "out.parquet").set_index("utc_timestamp")
+    wanted = load_model(model_uri).predict(weather, params={"interval": 0.8})
+    assert list(out.columns) == TARGETS + BAND
+    np.testing.assert_allclose(out, wanted[TARGETS + BAND], rtol=1e-12)
+    assert (out["wind_GW_low"] < out["wind_GW_high"]).all()
+
+
+@pytest.mark.parametrize("share", ["0", "1", "80", "much"])
+def test_score__an_interval_that_is_no_share_is_refused(score, weather, tmp_path, share):
+    weather.to_csv(tmp_path / "in.csv")
+
+    done = score(tmp_path / "in.csv", tmp_path / "out.parquet", "--interval", share)
+
+    assert done.exit_code == 2
+    assert "Invalid value for '--interval'" in done.output
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_score__a_model_without_a_band_predicts_and_says_so_where_one_is_asked(score, weather, tmp_path):
+    (tmp_path / "model.py").write_text(CONSTANT)
+    _, model_id = log_code("score", tmp_path / "model.py", ModelSignature(SIGNATURE.inputs, SIGNATURE.outputs))
+    weather.to_csv(tmp_path / "in.csv")
+    model = ("--model", f"models:/{model_id}")
+
+    assert score(tmp_path / "in.csv", tmp_path / "out.parquet", *model).exit_code == 0
+    done = score(tmp_path / "in.csv", tmp_path / "band.parquet", *model, "--interval", "0.8")
+
+    assert list(pd.read_parquet(tmp_path / "out.parquet").columns) == ["utc_timestamp", *TARGETS]
+    assert done.exit_code == 2
+    assert done.output == (
+        f"Error: models:/{model_id}: there is no band: the model was logged before models had one; train it anew, or "
+        "ask without --interval\n"
+    )
+    assert not (tmp_path / "band.parquet").exists()
 
 
 def test_score__a_model_can_be_named(score, model_uri, weather, tmp_path):

@@ -24,6 +24,7 @@ from dsgo.base.places import ROOT
 from dsgo.data.schema import TARGETS, TIME, WEATHER
 from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
+from dsgo.models.bands import BAND, COLUMNS
 from dsgo.models.loading import load_model
 from dsgo.models.rows import model_input
 from dsgo.models.training import SIGNATURE
@@ -68,9 +69,10 @@ def serving(uri, port, tracking_uri, log):
         server.wait(30)
 
 
-def ask(port, columns, *rows):
-    """The status and the answer to a dataframe_split of those rows."""
-    body = json.dumps({"dataframe_split": {"columns": columns, "data": rows}}).encode()
+def ask(port, columns, *rows, **params):
+    """The status and the answer to a dataframe_split of those rows, with the parameters of inference, if any."""
+    asked = {"dataframe_split": {"columns": columns, "data": rows}} | ({"params": params} if params else {})
+    body = json.dumps(asked).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
@@ -107,6 +109,31 @@ def test_serving__answers_dataframe_split_as_the_model_predicts(port, tracking, 
     assert status == 200
     wanted = load_model("models:/BestModel/1").predict(rows)
     assert answer == {"predictions": wanted.to_dict(orient="records")}
+
+
+def test_serving__gives_the_band_that_is_asked_for(port, tracking, small_dataset):
+    rows = model_input(small_dataset).iloc[[11, 12]]
+
+    status, answer = ask(port, list(rows.columns), *rows.to_numpy().tolist(), interval=0.8)
+    wide = ask(port, list(rows.columns), *rows.to_numpy().tolist(), interval=0.95)[1]
+
+    assert status == 200
+    wanted = load_model("models:/BestModel/1").predict(rows, params={"interval": 0.8})
+    assert answer == {"predictions": wanted.to_dict(orient="records")}
+    for narrow, wider in zip(answer["predictions"], wide["predictions"], strict=True):
+        assert sorted(narrow) == sorted(COLUMNS)
+        for target in TARGETS:
+            assert wider[f"{target}_low"] <= narrow[f"{target}_low"] <= narrow[target] <= narrow[f"{target}_high"]
+            assert narrow[f"{target}_high"] <= wider[f"{target}_high"]
+        assert wider["wind_GW_high"] - wider["wind_GW_low"] > narrow["wind_GW_high"] - narrow["wind_GW_low"]
+
+
+@pytest.mark.parametrize("share", [1.0, -0.1, 80])
+def test_serving__a_share_that_is_none_gets_a_400(port, share):
+    status, answer = ask(port, [TIME, *WEATHER], ["2016-06-01T12:00Z", *ROW], interval=share)
+
+    assert status == 400
+    assert f"interval={share:g} is no share: it lies between 0 and 1" in answer["message"]
 
 
 def test_serving__weather_alone_is_enough_and_whole_numbers_are_numbers(port):
@@ -148,18 +175,19 @@ def test_serving__predicts_no_more_than_is_installed(port):
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_serving__the_chapters_curl_line_is_answered(port):
+def test_serving__the_chapters_curl_lines_are_answered(port):
     chapter = (ROOT / "docs" / "07_serving.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```\w*\n(.*?)^```", chapter, re.DOTALL | re.MULTILINE)
-    (line,) = [line for block in blocks for line in block.splitlines() if line.startswith("curl ")]
+    line, with_band = [line for block in blocks for line in block.splitlines() if line.startswith("curl ")]
     assert "127.0.0.1:8003/invocations" in line
 
-    command = shlex.split(line.replace(":8003/", f":{port}/"))
-    done = subprocess.run([*command, "--silent"], capture_output=True, text=True, timeout=60, check=True)
+    for curl, columns in ((line, TARGETS), (with_band, TARGETS + BAND)):
+        command = shlex.split(curl.replace(":8003/", f":{port}/"))
+        done = subprocess.run([*command, "--silent"], capture_output=True, text=True, timeout=60, check=True)
 
-    (prediction,) = json.loads(done.stdout)["predictions"]
-    assert list(prediction) == TARGETS
-    assert all(value >= 0 for value in prediction.values())
+        (prediction,) = json.loads(done.stdout)["predictions"]
+        assert list(prediction) == columns
+        assert all(value >= 0 for value in prediction.values())
 
 
 def test_serving__the_workshops_ftp_uri_is_served_too(stores, model, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from dsgo.base.errors import UserError
 from dsgo.data.schema import TARGETS
+from dsgo.models.bands import BAND
 from weekly import numbers
 from weekly.numbers import PREDICTED
 
@@ -13,11 +14,22 @@ MONDAY = pd.Timestamp("2016-08-01", tz="UTC")
 
 
 def constant(first="2015-01-01", last="2016-12-31 23:00", solar=2.0, wind=4.0):
-    """Hours of constant power: capacity 10 and 16 GW, predicted 0.5 GW too much solar and 1 GW too little wind."""
+    """Hours of constant power, a band around it; predicted 0.5 GW too much solar and 1 GW too little wind."""
     index = pd.date_range(first, last, freq="h", tz="UTC", name="utc_timestamp")
     columns = {"solar_GW": solar, "wind_GW": wind, "solar_capacity_GW": 10.0, "wind_capacity_GW": 16.0}
     columns |= {"solar_predicted_GW": solar + 0.5, "wind_predicted_GW": wind - 1.0}
+    columns |= {
+        "solar_low_GW": solar - 0.5,
+        "solar_high_GW": solar + 1,
+        "wind_low_GW": wind - 2,
+        "wind_high_GW": wind + 1,
+    }
     return pd.DataFrame(columns, index)
+
+
+def without_band(hours):
+    """The same hours, predicted by a model that has no band."""
+    return hours.assign(**{f"{name}_{end}_GW": np.nan for name in numbers.SOURCES for end in ("low", "high")})
 
 
 @pytest.mark.parametrize("day", ["2016-08-01", "2016-08-04", "2016-08-07"])
@@ -94,7 +106,7 @@ def test_summary__a_week_without_records_has_no_factor_and_no_change():
     assert table.loc[0, ["solar_cf", "wind_cf"]].isna().all()
     assert table["both_change"].isna().all()
     assert numbers.extremes(hours, MONDAY).empty
-    assert numbers.figures(table, numbers.accuracy(numbers.fortnight(hours, MONDAY, None))) == {"hours_recorded": 0}
+    assert numbers.figures(table, numbers.accuracy(numbers.fortnight(hours, MONDAY))) == {"hours_recorded": 0}
 
 
 def test_summary__week_53_is_compared_with_the_years_that_have_one():
@@ -123,66 +135,56 @@ def test_extremes__are_the_hours_of_most_and_least_power():
     assert table["both_GW"].tolist() == [17, 1, 13, 17]
 
 
-def test_fortnight__the_band_is_the_quantiles_of_the_errors_made_since_training():
-    hours = constant()
-    rng = np.random.default_rng(0)
-    hours["wind_GW"] = hours["wind_predicted_GW"] + rng.uniform(-1, 1, len(hours))  # quantiles -0.8 and 0.8
-    hours.loc[:"2015-12-31", "wind_GW"] += 100  # learned from: must not count
-    hours.loc[MONDAY : MONDAY + 2 * numbers.WEEK, "wind_GW"] += 100  # the fortnight itself: neither
-
-    table = numbers.fortnight(hours, MONDAY, "2015-12-31T23:00:00+00:00")
+def test_fortnight__has_the_models_band_and_no_records_of_the_second_week():
+    table = numbers.fortnight(constant(), MONDAY)
 
     assert len(table) == 336
-    assert (table["wind_low_GW"] - table["wind_predicted_GW"]).to_numpy() == pytest.approx(-0.8, abs=0.03)
-    assert (table["wind_high_GW"] - table["wind_predicted_GW"]).to_numpy() == pytest.approx(0.8, abs=0.03)
-    assert table["solar_low_GW"].to_numpy() == pytest.approx(2.0)  # always 0.5 GW too much predicted
+    assert table["solar_low_GW"].tolist() == [1.5] * 336
+    assert table["wind_high_GW"].tolist() == [5.0] * 336
     assert table["solar_GW"].notna().tolist() == [True] * 168 + [False] * 168
+    assert numbers.has_band(table)
+    assert not numbers.has_band(numbers.fortnight(without_band(constant()), MONDAY))
 
 
-def test_fortnight__the_band_widens_with_the_prediction_and_covers_four_in_five_hours():
-    hours = constant("2013-01-01")
-    rng = np.random.default_rng(1)
-    hours["wind_predicted_GW"] = rng.uniform(0.5, 30, len(hours))
-    hours["wind_GW"] = hours["wind_predicted_GW"] * (1 + rng.normal(0, 0.15, len(hours)))
+def test_with_predictions__puts_each_of_the_models_columns_in_its_place():
+    hours = constant("2016-01-01", "2016-01-01 02:00")
+    power = pd.DataFrame({name: [float(i)] * 3 for i, name in enumerate([*TARGETS, *BAND])})
 
-    found = [
-        numbers.fortnight(hours, MONDAY + week * numbers.WEEK, "2014-12-31T23:00:00+00:00")
-        for week in range(-20, 20, 2)
-    ]
+    table = numbers.with_predictions(hours, power)
 
-    inside = np.mean([numbers.accuracy(table).loc["wind", "inside"] for table in found])
-    assert inside == pytest.approx(0.8, abs=0.03)
-    width = found[0]["wind_high_GW"] - found[0]["wind_low_GW"]
-    low, high = found[0]["wind_predicted_GW"] < 5, found[0]["wind_predicted_GW"] > 25
-    assert width[high].mean() > 4 * width[low].mean()
-
-
-def test_fortnight__a_week_that_the_model_learned_from_has_no_band():
-    table = numbers.fortnight(constant(), MONDAY, f"{MONDAY + 3 * numbers.HOUR}")
-
-    assert numbers.accuracy(table)["inside"].isna().all()
-
-
-@pytest.mark.parametrize("trained_until", [None, "2016-12-31T23:00:00+00:00"])
-def test_fortnight__without_hours_that_the_model_did_not_learn_from_there_is_no_band(trained_until):
-    table = numbers.fortnight(constant(), MONDAY, trained_until)
-
-    assert table[["solar_low_GW", "wind_high_GW"]].isna().all(axis=None)
-    assert table["wind_predicted_GW"].tolist() == [3.0] * 336
-    assert numbers.accuracy(table)["inside"].isna().all()
+    assert table.loc["2016-01-01 01:00+00:00"].to_dict() == {
+        **{"solar_GW": 2.0, "wind_GW": 4.0, "solar_capacity_GW": 10.0, "wind_capacity_GW": 16.0},
+        **{"solar_predicted_GW": 0.0, "solar_low_GW": 2.0, "solar_high_GW": 3.0},
+        **{"wind_predicted_GW": 1.0, "wind_low_GW": 4.0, "wind_high_GW": 5.0},
+    }
 
 
 def test_fortnight__after_the_end_of_the_data_nothing_is_predicted():
-    table = numbers.fortnight(constant(last="2016-08-10 11:00"), MONDAY, None)
+    table = numbers.fortnight(constant(last="2016-08-10 11:00"), MONDAY)
 
     assert table["solar_predicted_GW"].notna().sum() == 168 + 2 * 24 + 12
 
 
-def test_accuracy__is_of_the_recorded_hours_of_the_week():
-    table = numbers.accuracy(numbers.fortnight(constant(), MONDAY, "2015-12-31T23:00:00+00:00"))
+def test_accuracy__is_of_the_recorded_hours_of_the_week_and_of_daylight_for_solar():
+    hours = constant()
+    night = hours.index.hour < 12
+    hours.loc[night, ["solar_low_GW", "solar_high_GW"]] = 2.5  # closed, and beside what came
+    hours.loc[MONDAY + 12 * numbers.HOUR, "solar_GW"] = 9.0  # one of the 84 hours of light
+    hours.loc[MONDAY : MONDAY + 41 * numbers.HOUR, "wind_GW"] = 9.0  # a quarter of the week
 
-    assert table.loc["solar"].tolist() == pytest.approx([0.5, 0.5, 1.0])
-    assert table.loc["wind"].tolist() == pytest.approx([1.0, -1.0, 1.0])
+    table = numbers.accuracy(numbers.fortnight(hours, MONDAY))
+
+    assert table.loc["solar"].tolist() == pytest.approx([(83.5 + 6.5) / 168, (83.5 - 6.5) / 168, 83 / 84])
+    assert table.loc["wind"].tolist() == pytest.approx([(126 + 42 * 6) / 168, (-126 - 42 * 6) / 168, 0.75])
+
+
+def test_accuracy__of_a_band_there_is_none_without_one_and_for_a_week_that_the_model_learned_from():
+    learned = numbers.accuracy(numbers.fortnight(constant(), MONDAY), learned=True)
+    bandless = numbers.accuracy(numbers.fortnight(without_band(constant()), MONDAY))
+
+    for table in (learned, bandless):
+        assert table["coverage"].isna().all()
+        assert table["mae"].tolist() == [0.5, 1.0]
 
 
 def test_errors_by_week__end_with_the_week_and_leave_scanty_weeks_out():
@@ -243,7 +245,7 @@ def test_quality__names_the_weeks_missing_hours_and_what_processing_found_in_it(
 
 def test_figures__are_those_of_the_summary():
     hours = constant()
-    table = numbers.fortnight(hours, MONDAY, "2015-12-31T23:00:00+00:00")
+    table = numbers.fortnight(hours, MONDAY)
 
     found = numbers.figures(numbers.summary(hours, MONDAY), numbers.accuracy(table))
 
@@ -256,8 +258,8 @@ def test_figures__are_those_of_the_summary():
             "capacity_factor_wind": 0.25,
             "mae_solar": 0.5,
             "mae_wind": 1.0,
-            "inside_band_solar": 1.0,
-            "inside_band_wind": 1.0,
+            "coverage_solar": 1.0,
+            "coverage_wind": 1.0,
         }
     )
     assert set(PREDICTED) <= set(hours)

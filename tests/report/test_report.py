@@ -27,6 +27,7 @@ from dsgo.data.sample import simulate
 from dsgo.data.schema import TARGETS
 from dsgo.gate.evidence import find_candidate
 from dsgo.models import registry
+from dsgo.models.bands import BAND
 from dsgo.models.rows import model_input
 from gate_models import empty_registry, log_dataset, log_linear
 from scripts import load_script
@@ -81,7 +82,7 @@ def predicted(stores, production, frame):
     """What the Production model says of every hour."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", stores.tracking_uri)
-        return mlflow.pyfunc.load_model("models:/BestModel/1").predict(model_input(frame))
+        return mlflow.pyfunc.load_model("models:/BestModel/1").predict(model_input(frame), params={"interval": 0.8})
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,10 @@ def test_report__week_csv_holds_every_hour_recorded_and_predicted(reported, fram
         assert kept[column].to_numpy() == pytest.approx(frame.loc[kept.index, column].to_numpy(), abs=1e-6)
         model = pd.Series(predicted.iloc[:, at].to_numpy(), frame.index)[kept.index]
         assert kept[numbers.PREDICTED[at]].to_numpy() == pytest.approx(model.to_numpy(), abs=1e-6)
-    assert (table["wind_low_GW"].dropna() <= table["wind_high_GW"].dropna()).all()
+        for end in ("low", "high"):
+            band = predicted[f"{column}_{end}"].set_axis(frame.index)[kept.index]
+            name = column.replace("_GW", f"_{end}_GW")
+            assert kept[name].to_numpy() == pytest.approx(band.to_numpy(), abs=1e-6)
 
 
 def test_report__the_page_is_one_file_without_code_and_without_the_network(reported):
@@ -169,6 +173,13 @@ def test_report__in_a_browser_its_figures_are_drawn_and_its_numbers_are_the_data
         assert f"{energy:,.0f} GWh" in text
     error = (predicted.set_axis(frame.index)[TARGETS] - frame[TARGETS]).abs().loc[week.index].mean()
     assert f"missed by {error['solar_GW']:.2f} GW (solar) and {error['wind_GW']:.2f} GW (wind)" in text
+    table = pd.concat([predicted.set_axis(frame.index), frame[TARGETS].add_suffix("_actual")], axis=1).loc[week.index]
+    light = table[table["solar_GW_high"] > table["solar_GW_low"]]
+    held = [
+        light["solar_GW_actual"].between(light["solar_GW_low"], light["solar_GW_high"]).mean(),
+        table["wind_GW_actual"].between(table["wind_GW_low"], table["wind_GW_high"]).mean(),
+    ]
+    assert f"The model's 80% band held {held[0]:.0%} (solar, by daylight) and {held[1]:.0%} (wind) of the hours" in text
     for words in (
         "Simulated data",
         "Monday 1 to Sunday 7 August 2016",
@@ -220,10 +231,11 @@ def test_report__the_pdf_has_its_pages_with_text(reported):
 @pytest.fixture
 def parts(frame):
     """Hours and facts as report.write takes them, without a model."""
-    hours = frame.assign(**{name: frame[target] for name, target in zip(numbers.PREDICTED, TARGETS, strict=True)})
+    hours = numbers.with_predictions(frame, frame.reindex(columns=TARGETS + BAND))  # no band
     model = {"name": "a model", "trained_until": None, "facts": {"Model": "a model"}, "gate": []}
     model |= {"simulated": False}
     about = {"place": "own.csv", "simulated": False, "model": model, "quality": None, "author": "A", "data": "here"}
+    about["drift"] = {"said": "14 of 14 figures of drift are within their limits", "beyond": []}
     return hours, about | {"prepared": "2026-01-01T00:00:00+00:00"}
 
 
@@ -238,7 +250,7 @@ def test_write__without_a_browser_there_is_the_page_alone_and_a_line_says_so(
     assert "no Chromium, Chrome or Edge here to print a PDF" in capsys.readouterr().out
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "the data holds no weather of that week, so there is no prediction for it" in text
-    assert "There is no band" in text
+    assert "There is no band: the model was logged before models had one; train it anew." in text
     assert "Solar and wind power: own.csv" in text
     words = re.sub(r"<(script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
     assert not re.search(r"Germany|\bnan\b", words)

@@ -45,9 +45,9 @@ def step(tracking, request):
         ("lr/lr.py", ["--split", "sorted"], "Invalid value for '--split': 'sorted' is not one of"),
         ("lr/lr.py", [], "this experiment has no finished process_data run to take the data from"),
         ("lr/lr.py", ["--data", "nowhere.csv"], "data=nowhere.csv: there is no file"),
-        ("rf/rf.py", ["--max-depth", "-1"], "Invalid value for '--max-depth': -1 is not in the range x>=1."),
+        ("rf/rf.py", ["--max-depth", "-1"], "Invalid value for '--max-depth': -1 is not in the range x>=0."),
         ("rf/sweep.py", ["--max-depth", "5,x"], "Invalid value for '--max-depth': '5,x' is no list of whole numbers"),
-        ("keras_nn/keras_nn.py", ["--epochs", "0"], "Invalid value for '--epochs': 0 is not in the range x>=1."),
+        ("keras_nn/keras_nn.py", ["--epochs", "-1"], "Invalid value for '--epochs': -1 is not in the range x>=0."),
     ],
 )
 def test_step__says_a_mistake_in_one_line_and_marks_its_run(step, script, arguments, line):

@@ -9,7 +9,7 @@ import yaml
 from dsgo.base.places import ROOT
 from scripts import command_of
 
-FOLDERS = [".", "process_data", "lr", "rf", "keras_nn", "report", "forecast"]
+FOLDERS = [".", "process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "report", "forecast"]
 KINDS = {click.types.IntParamType: "int", click.types.FloatParamType: "float"}
 
 

@@ -28,7 +28,7 @@ def chain(stores, mlflow_run, tmp_path_factory):
     assert newest().data.metrics.items() >= {"rows": 35012, "hours_missing": 52, "hours_doubled": 4}.items()
 
     def train(step, split):
-        done = mlflow_run(ROOT / step, experiment="real_chain", split=split)
+        done = mlflow_run(ROOT / step, experiment="real_chain", split=split, features="weather")
         assert done.returncode == 0, done.stderr
         assert newest().info.run_name == step
         return newest().data.metrics

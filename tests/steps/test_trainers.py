@@ -1,4 +1,4 @@
-"""The three trainers as a user runs them: `mlflow run` on running stores, with a small dataset."""
+"""The trainers as a user runs them: `mlflow run` on running stores, with a small dataset."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 import time
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
@@ -13,10 +14,20 @@ from sklearn.linear_model import LinearRegression
 from dsgo.base.places import ROOT
 from dsgo.data.schema import CAPACITY, TARGETS, WEATHER
 from dsgo.models.metrics import baseline, scores
+from dsgo.models.rows import model_input
 
-PARAMS = {"lr": {}, "rf": {"n_estimators": 8, "max_depth": 6}, "keras_nn": {"epochs": 3, "learning_rate": "1e-2"}}
+PARAMS = {
+    "lr": {},
+    "rf": {"n_estimators": 8, "max_depth": 6, "min_samples_leaf": 1},
+    "gbm": {"max_iter": 20},
+    "kernel": {"components": 50},
+    "keras_nn": {"epochs": 3, "learning_rate": "1e-2"},
+    "blend": {},
+}
 FIGURES = {"predicted_by_temperature.png", "predicted_by_windspeed.png", "error_by_hour_and_month.png"}
-EXTRA = {"lr": set(), "rf": {"importances.png"}, "keras_nn": {"learning_curves.png"}}
+FIGURES |= {"what_carries_it.png"}
+EXTRA = {"keras_nn": {"learning_curves.png"}}
+DATA = "dsgo.data_run_id"
 RELOAD = """
 import sys, mlflow, pandas as pd
 frame = pd.read_parquet(sys.argv[2])
@@ -41,6 +52,8 @@ def trained(stores, mlflow_run, small_dataset, tmp_path_factory):
     client.set_terminated(data)
     runs = {}
     for step, params in PARAMS.items():
+        if step == "blend":
+            params = {"run_ids": ",".join(runs[name].info.run_id for name in ("kernel", "gbm", "rf"))}
         done = mlflow_run(ROOT / step, experiment="trainers", **params)
         assert done.returncode == 0, done.stderr
         runs[step] = of_experiment("trainers", stores)[0]
@@ -67,7 +80,7 @@ def test_trainer__logs_its_figures(trained, stores, step):
 
     names = {item.path.removeprefix("figures/") for item in client.list_artifacts(trained[step].info.run_id, "figures")}
 
-    assert names == FIGURES | EXTRA[step]
+    assert names == FIGURES | EXTRA.get(step, set())
 
 
 @pytest.mark.parametrize("step", PARAMS)
@@ -75,7 +88,7 @@ def test_trainer__a_fresh_process_loads_the_model_and_gets_the_logged_metrics(
     trained, tracking, small_dataset, tmp_path, step
 ):
     train, test = small_dataset.loc["2015"], small_dataset.loc["2016"]
-    test[WEATHER].to_parquet(tmp_path / "in.parquet")
+    model_input(test).to_parquet(tmp_path / "in.parquet")
 
     uri = f"runs:/{trained[step].info.run_id}/model"
     command = [sys.executable, "-c", RELOAD, uri, str(tmp_path / "in.parquet"), str(tmp_path / "out.parquet")]
@@ -97,16 +110,61 @@ def test_trainer__fits_twice_and_marks_what_each_fit_learned_from(trained, track
     assert run.data.tags["dsgo.serving_until"] == "2016-12-31T23:00:00+00:00"
     assert run.data.tags["dsgo.split"] == "chronological"
     judged, serving = (mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/{name}") for name in ("model", "serving"))
-    weather = small_dataset.loc["2016", WEATHER]
+    weather = model_input(small_dataset.loc["2016"])
     apart = (judged.predict(weather) - serving.predict(weather)).abs().to_numpy().mean()
     assert 0 < apart < run.data.metrics["mae"]
 
 
-def test_trainer__what_serves_learned_from_every_hour(trained, tracking, small_dataset):
-    model = mlflow.pyfunc.load_model(f"runs:/{trained['lr'].info.run_id}/serving")
+def test_trainer__of_the_weather_alone_is_the_notebooks_and_serves_what_learned_from_every_hour(
+    trained, mlflow_run, tracking, small_dataset
+):
+    done = mlflow_run(ROOT / "lr", experiment="weather", features="weather", data=trained["lr"].data.tags[DATA])
+    assert done.returncode == 0, done.stderr
+    model = mlflow.pyfunc.load_model(f"runs:/{of_experiment('weather', tracking)[0].info.run_id}/serving")
     expected = LinearRegression().fit(small_dataset[WEATHER], small_dataset[TARGETS]).predict(small_dataset[WEATHER])
 
-    assert model.predict(small_dataset[WEATHER]).to_numpy() == pytest.approx(expected.clip(min=0))
+    within = np.clip(expected, 0, small_dataset[CAPACITY])
+    assert model.predict(model_input(small_dataset)).to_numpy() == pytest.approx(within.to_numpy())
+    assert model.predict(small_dataset[WEATHER]).to_numpy() == pytest.approx(
+        np.clip(expected, 0, small_dataset[CAPACITY].iloc[-1].to_numpy())
+    )
+
+
+@pytest.mark.parametrize("step", PARAMS)
+def test_trainer__gives_a_band_around_each_prediction(trained, tracking, small_dataset, step):
+    test = small_dataset.loc["2016"]
+    model = mlflow.pyfunc.load_model(f"runs:/{trained[step].info.run_id}/model")
+
+    found = model.predict(model_input(test), params={"interval": 0.8})
+
+    for target, capacity in zip(TARGETS, CAPACITY, strict=True):
+        low, high = found[f"{target}_low"], found[f"{target}_high"]
+        assert (low >= 0).all()
+        assert (low <= found[target]).all()
+        assert (found[target] <= high).all()
+        assert (high <= test[capacity]).all()
+        name = target.removesuffix("_GW")
+        inside = test[target].between(low - 1e-9, high + 1e-9)[high > low]
+        assert inside.mean() == pytest.approx(trained[step].data.metrics[f"coverage_{name}"])
+    night = found["solar_GW_high"] == 0
+    assert night.sum() > 2000
+    wider = model.predict(model_input(test), params={"interval": 0.95})
+    assert (wider["wind_GW_high"] >= found["wind_GW_high"]).all()
+
+
+def test_blend__is_the_mean_of_its_members_by_the_weights_it_learned(trained, tracking, small_dataset):
+    weights = mlflow.artifacts.load_dict(f"runs:/{trained['blend'].info.run_id}/weights.json")
+    hours = model_input(small_dataset.loc["2016-07-04":"2016-07-10"])
+
+    said = {
+        name: mlflow.pyfunc.load_model(f"runs:/{trained[name].info.run_id}/model").predict(hours)
+        for name in [*weights, "blend"]
+    }
+
+    for target in TARGETS:
+        assert sum(share[target] for share in weights.values()) == 1
+        mean = sum(said[name][target] * weights[name][target] for name in weights)
+        assert said["blend"][target].to_numpy() == pytest.approx(mean.to_numpy(), abs=0.05)
 
 
 @pytest.mark.parametrize("step", PARAMS)
@@ -119,12 +177,14 @@ def test_trainer__the_model_holds_no_pickle_and_pins_what_it_needs(trained, trac
     assert all("==" in line for line in pinned.read_text().split())
 
 
-def test_trainer__the_model_takes_raw_columns_with_and_without_time_and_capacity(trained, tracking, small_dataset):
+def test_trainer__the_model_takes_raw_columns_with_and_without_capacity(trained, tracking, small_dataset):
     model = mlflow.pyfunc.load_model(f"runs:/{trained['rf'].info.run_id}/model")
-    day = small_dataset.head(24)
-    full = day[WEATHER + CAPACITY].assign(utc_timestamp=day.index.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    full = model_input(small_dataset.head(24))
+    latest = small_dataset.loc["2015", CAPACITY].iloc[-1]
 
-    pd.testing.assert_frame_equal(model.predict(full), model.predict(day[WEATHER]))
+    pd.testing.assert_frame_equal(model.predict(full.assign(**latest)), model.predict(full.drop(columns=CAPACITY)))
+    with pytest.raises(mlflow.MlflowException, match="utc_timestamp"):
+        model.predict(full[WEATHER])
     with pytest.raises(mlflow.MlflowException, match="windspeed"):
         model.predict(full.drop(columns="windspeed"))
 

@@ -12,7 +12,7 @@ import pytest
 from dsgo.base.network import free_port
 from dsgo.models.registry import MODEL
 
-STEPS = ["process_data", "lr", "rf", "keras_nn", "promote", "report", "forecast"]
+STEPS = ["process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "promote", "report", "forecast"]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_demo__ends_with_a_table_a_report_and_a_production_model_and_the_next_on
     assert states(out) == dict.fromkeys(STEPS, "done")
     assert "simulated data" in out
     rows = {row[0]: row for row in re.findall(r"│ (\w+) +│ +([\d.]+) │ +([\d.]+) │ +([\d.]+) │ +(\d+) │ (\S+)", out)}
-    assert set(rows) == {"lr", "rf", "keras_nn"}
+    assert set(rows) == {"lr", "rf", "gbm", "kernel", "keras_nn", "blend"}
     client = mlflow.MlflowClient(f"sqlite:///{home}/mlruns.db")
     for name, (_, mae, r2, skill, _, link) in rows.items():
         run_id = link.rpartition("/")[2]

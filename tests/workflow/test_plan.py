@@ -15,7 +15,7 @@ from dsgo.data.sample import write_sample
 from dsgo.pipeline import plan_steps
 from dsgo.workflow.project import Source
 
-FOLDERS = ["dsgo", "process_data", "lr", "rf", "keras_nn", "report", "forecast", "dashboard"]
+FOLDERS = ["dsgo", "process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "report", "forecast", "dashboard"]
 VALUES = {
     "source": "sample",
     "start": "2013-01-01",
@@ -29,7 +29,7 @@ VALUES = {
     "metric": "mae",
     "margin": "0.005",
 }
-STEPS = ["process_data", "keras_nn", "rf", "lr", "promote", "report", "forecast"]
+STEPS = ["process_data", "keras_nn", "rf", "gbm", "kernel", "lr", "blend", "promote", "report", "forecast"]
 
 
 @pytest.fixture
@@ -57,13 +57,13 @@ def test_key__is_the_same_in_another_folder(root):
 
 
 def test_key__a_default_given_explicitly_is_the_same_work(root):
-    assert keys(root, {"rf": {"max_depth": "10"}}) == keys(root)
+    assert keys(root, {"rf": {"max_depth": "0"}}) == keys(root)
 
 
 @pytest.mark.parametrize(
     ("own", "steps"),
     [
-        ({"rf": {"max_depth": "12"}}, ["rf", "promote", "report", "forecast"]),
+        ({"rf": {"max_depth": "12"}}, ["rf", "blend", "promote", "report", "forecast"]),
         ({"process_data": {"start": "2014-01-01"}}, STEPS),
         ({"report": {"week": "2016-08-01"}}, ["report"]),
     ],
@@ -75,8 +75,8 @@ def test_key__a_changed_parameter_changes_its_step_and_what_follows(root, own, s
 @pytest.mark.parametrize(
     ("file", "steps"),
     [
-        ("rf/rf.py", ["rf", "promote", "report", "forecast"]),
-        ("rf/importances.py", ["rf", "promote", "report", "forecast"]),
+        ("rf/rf.py", ["rf", "blend", "promote", "report", "forecast"]),
+        ("keras_nn/learning_curves.py", ["keras_nn", "promote", "report", "forecast"]),
         ("lr/requirements.txt", ["lr", "promote", "report", "forecast"]),
         ("process_data/MLproject", STEPS),
         ("process_data/opsd_download.py", STEPS),
@@ -132,7 +132,10 @@ SCRIPTS = {
     "process_data": "validate,process_data",
     "lr": "lr",
     "rf": "rf,sweep",
+    "gbm": "gbm",
+    "kernel": "kernel",
     "keras_nn": "keras_nn",
+    "blend": "blend",
     "report": "report",
     "forecast": "forecast",
 }
@@ -232,10 +235,10 @@ def test_plan__leaves_braces_in_a_users_value_as_they_are(root):
 @pytest.mark.parametrize(
     ("values", "own", "line"),
     [
-        ({"models": "lr,svm"}, {}, "models: there is no trainer 'svm'; there are keras_nn, rf, lr"),
+        ({"models": "lr,svm"}, {}, "models: there is no trainer 'svm'; there are keras_nn, rf, gbm, kernel, lr, blend"),
         ({"models": ""}, {}, "models: there is no trainer ''"),
         ({"models": "lr"}, {"rf": {"seed": "1"}}, "there is no step 'rf'; there are process_data, lr, promote"),
-        ({}, {"rf": {"depth": "1"}}, "rf has no parameter 'depth'; it has data, split, seed, n_estimators"),
+        ({}, {"rf": {"depth": "1"}}, "rf has no parameter 'depth'; it has data, split, features, seed, n_estimators"),
     ],
 )
 def test_plan__says_what_does_not_exist(root, values, own, line):
