@@ -62,7 +62,12 @@ def forecasts(experiment_id: str, country: str | None, simulated: bool) -> list[
         max_results=MOST,
         order_by=["attributes.start_time ASC"],
     )
-    every = [of_run(run) for run in found]
+    return among(list(found), country, simulated)
+
+
+def among(runs: list[Run], country: str | None, simulated: bool) -> list[Forecast]:
+    """Return the forecasts among finished runs, as `forecasts`; the runs in the order in which they were made."""
+    every = [of_run(run) for run in runs if run.data.tags.get(tags.STEP) == "forecast" and tags.ISSUED in run.data.tags]
     by_issue = {one.issued: one for one in every if (one.country, one.simulated) == (country, simulated)}
     return [by_issue[at] for at in sorted(by_issue, reverse=True)]
 
