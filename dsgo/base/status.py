@@ -79,15 +79,6 @@ def coverage_status(share: float, promised: float) -> Status:
     return Status(level, f"{share:.0%} of the hours in the band of {promised:.0%}; {how} {limit}")
 
 
-def worst(found: list[Status]) -> Status:
-    """Return the first of the statuses with the worst level; there is at least one.
-
-    >>> worst([Status("good", "a"), Status("alarm", "b"), Status("warning", "c")]).words
-    'b'
-    """
-    return max(found, key=lambda one: LEVELS.index(one.level))
-
-
 def _limit(level: Level, limits: tuple[float, float]) -> str:
     return f"normal up to {limits[0]:g}" if level == "good" else f"{level} above {limits[level == 'alarm']:g}"
 

@@ -7,7 +7,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from dsgo.base.errors import UserError
-from dsgo.base.status import Status, age_status, coverage_status, error_status, worst
+from dsgo.base.status import Status, age_status, coverage_status, error_status
 from dsgo.data.dataset import load_dataset, newest_run
 from dsgo.data.schema import TARGETS
 from dsgo.forecast import record
@@ -56,8 +56,9 @@ def _error(first_day: pd.DataFrame, hold_out: dict[str, float]) -> Status | None
     for target, part in first_day.groupby("target"):
         error = float((part["said"] - part["came"]).abs().mean())
         if len(part) >= LEAST and (status := error_status(error, hold_out.get(str(target)))):
-            found.append(Status(status.level, f"{_name(target)}, a day ahead: {status.words}"))
-    return worst(found) if found else None
+            words = f"{_name(target)}, a day ahead: {status.words}"
+            found.append((error / hold_out[str(target)], Status(status.level, words)))
+    return max(found, key=lambda one: one[0])[1] if found else None
 
 
 def _coverage(late: pd.DataFrame) -> Status | None:
@@ -68,8 +69,9 @@ def _coverage(late: pd.DataFrame) -> Status | None:
     found = []
     for row in table.to_dict("records"):
         status = coverage_status(row["coverage"], SHARE)
-        found.append(Status(status.level, f"{_name(row['target'])}, last four weeks: {status.words}"))
-    return worst(found) if found else None
+        words = f"{_name(row['target'])}, last four weeks: {status.words}"
+        found.append((abs(row["coverage"] - SHARE), Status(status.level, words)))
+    return max(found, key=lambda one: one[0])[1] if found else None
 
 
 def _name(target: object) -> str:

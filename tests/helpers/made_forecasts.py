@@ -13,16 +13,16 @@ HOUR = pd.Timedelta(hours=1)
 
 
 def hours_from(frame, issued, off):
-    """A week from `issued`: what `frame` holds, or its last week again, times `off`; the band 0.8 to 1.2 of that."""
+    """A week from `issued`: what came (after the end of `frame`: a week before) times `off`; the band +-20% of that."""
     index = pd.date_range(issued, periods=168, freq="h", name="utc_timestamp")
-    week = frame.reindex(index) if issued + pd.Timedelta(days=7) <= frame.index[-1] else frame.iloc[-168:]
+    week = frame.reindex(index).fillna(frame.reindex(index - pd.Timedelta(days=7)).set_axis(index))
     table = pd.DataFrame({"issued": issued, "lead": range(1, 169)}, index)
     for target in TARGETS:
         said = week[target].to_numpy() * off
         capacity = f"{target.removesuffix('_GW')}_capacity_GW"
         table[target], table[capacity], table[f"{target}_reach"] = said, week[capacity].to_numpy(), 0.2 * said
         table[f"{target}_low"], table[f"{target}_high"] = 0.8 * said, 1.2 * said
-    return table.bfill()
+    return table
 
 
 def log_forecast(frame, issued, experiment, data_run_id, off=1.1, hindcasts=0, simulated=True):
