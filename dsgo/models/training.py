@@ -58,8 +58,7 @@ def log_dataset(dataset: Dataset) -> None:
     mlflow.set_tags({tags.DATA_RUN_ID: dataset.run_id or "none", tags.SIMULATED: simulated, tags.DATA_URI: dataset.uri})
 
 
-# One thread: a step shares the cores with others, and threads of OpenMP that wait for a core burn it meanwhile.
-@threadpool_limits.wrap(limits=1)
+@threadpool_limits.wrap(limits=1)  # as in recipe.py
 def log_candidate(
     fit: Callable[[pd.DataFrame], Any], dataset: Dataset, split: str, origins: int = 4, **drawn: Callable[[Any], Figure]
 ) -> dict[str, float]:
@@ -83,7 +82,7 @@ def summary(name: str, metrics: dict[str, float]) -> str:
     return f"{name}: mae {metrics['mae']:.3f} GW, r2 {metrics['r2']:.3f}, skill {metrics['mae_skill']:.3f}"
 
 
-@threadpool_limits.wrap(limits=1)
+@threadpool_limits.wrap(limits=1)  # as in recipe.py
 def log_fitted(
     judged: Any, serving: Any, seen: pd.DataFrame, dataset: Dataset, split: str, **drawn: Callable[[Any], Figure]
 ) -> dict[str, float]:

@@ -20,6 +20,7 @@ from dsgo.models.recipe import fit_features
 from dsgo.models.rows import model_input
 
 RATE = {"solar_GW": 0.04, "wind_GW": 0.06}  # how far a miss moves an end of the band; chosen on 2015
+AROUND = pd.Timedelta(days=4)  # that the features look at
 SETTLE = pd.DateOffset(months=4)  # of walked errors, before they correct and calibrate
 
 
@@ -51,18 +52,25 @@ class KnownThen:
         return rows
 
 
-def months(frame: pd.DataFrame, first: pd.Timestamp) -> list[pd.Timestamp]:
-    """Return the beginnings of the months from `first` to the end of a dataset."""
-    return list(pd.date_range(first, frame.index[-1], freq="MS"))
+def steps(frame: pd.DataFrame, first: pd.Timestamp, every: str) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """Return (beginning, end) of each "month" or "week" from `first` on, which is one too, to the end of a dataset.
+
+    >>> hours = pd.date_range("2016-01-01", "2016-02-20 23:00", freq="h", tz="UTC")
+    >>> [f"{end:%m-%d}" for _, end in steps(pd.DataFrame(index=hours), hours[0], "month")]
+    ['02-01', '02-21']
+    """
+    end = frame.index[-1] + pd.Timedelta(hours=1)
+    begins = [first, *pd.date_range(first, frame.index[-1], freq={"month": "MS", "week": "W-MON"}[every])]
+    begins = sorted(set(begins))
+    return list(zip(begins, [*begins[1:], end], strict=True))
 
 
-def refit(fit: Callable[[pd.DataFrame], Any], view: KnownThen) -> pd.DataFrame:
-    """Fit on what is known at the view's hour and return capacity factors of the month from then on."""
-    hours = view.weather(view.now, view.now + pd.offsets.MonthBegin(1))
-    # The hours around the month's ends are weather, which is known: given for the features, not returned.
-    wide = view.weather(view.now - pd.Timedelta(days=4), view.now + pd.offsets.MonthBegin(1) + pd.Timedelta(days=4))
+def refit(fit: Callable[[pd.DataFrame], Any], view: KnownThen, end: pd.Timestamp) -> pd.DataFrame:
+    """Fit on what is known at the view's hour and return capacity factors of the hours from then to before `end`."""
+    # The days around are weather, which is known: given for the features, not returned.
+    wide = view.weather(view.now - AROUND, end + AROUND)
     factors = pd.DataFrame(factors_of(fit(view.power()), wide), wide.index, TARGETS)
-    return factors.loc[hours.index]
+    return factors[(factors.index >= view.now) & (factors.index < end)]
 
 
 def corrected(frame: pd.DataFrame, walked: pd.DataFrame, start: pd.Timestamp, delay: pd.Timedelta) -> pd.DataFrame:

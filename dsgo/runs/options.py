@@ -27,6 +27,10 @@ features = click.option(
     default="full",
     help="full: sun, season and the hours around; weather: the notebooks' four columns.",
 )
+tuning = _all(
+    click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Those of before count."),
+    click.option("--study", default="", help="SQLite file of the study; nothing: build/tune.db in the repository."),
+)
 trainer = _all(data, split, features, seed)
 raw = _all(
     click.option(

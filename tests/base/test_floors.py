@@ -12,6 +12,7 @@ FLOORS = {
     "cli": 7,
     "demo": 6,
     "pipeline": 5,
+    "backtest": 5,
     "gate": 4,
     "forecast": 4,
     "models": 3,

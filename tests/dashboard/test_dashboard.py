@@ -377,7 +377,8 @@ def test_models__two_models_stand_side_by_side_on_the_same_dates(page, frame, pr
 
 
 def test_what_if__sliders_move_by_the_keyboard_and_the_gauge_is_the_models(page, runs):
-    page.open("/what-if?windspeed=8&temperature=15&rad_horizontal=300&rad_diffuse=150&hour=9")
+    given = "windspeed=8&temperature=15&rad_horizontal=300&rad_diffuse=150&hour=9"
+    page.open(f"/what-if?{given}&solar_capacity_GW=40.5&wind_capacity_GW=49.5")
     gauge = "return (document.querySelector('#what-gauge-wind_GW .js-plotly-plot')?._fullData || [{value: 0}])[0].value"
     page.wait(lambda: page.js(gauge) > 0)
     model = mlflow.pyfunc.load_model(f"runs:/{runs['lr']}/model")

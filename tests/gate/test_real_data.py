@@ -1,4 +1,4 @@
-"""The gate on four years of real data: a forest that saw the hold-out in Production, and honest candidates."""
+"""The gate on four years of real data: a forest that saw the hold-out in Production, honest ones, a better model."""
 
 import subprocess
 import sys
@@ -13,6 +13,7 @@ from dsgo.data.dataset import load_dataset
 from dsgo.data.schema import TARGETS, WEATHER
 from dsgo.gate.promote import main
 from dsgo.models import fits, registry
+from dsgo.models.trainers import fit_of
 from gate_models import empty_registry, experiment_id, log_linear
 from shared import SHARED_DATA
 
@@ -40,6 +41,7 @@ def runs(stores, mlflow_run, tmp_path_factory):
             "peeked": log_linear(frame, data, EXPERIMENT, "peeked", split="random", fit=forest),
             "rf": log_linear(frame, data, EXPERIMENT, "rf", fit=forest),
             "lr": log_linear(frame, data, EXPERIMENT, "lr"),
+            "kernel": log_linear(frame, data, EXPERIMENT, "kernel", fit=fit_of("kernel")),
         }
         empty_registry()
 
@@ -68,6 +70,27 @@ def test_promote__a_forest_that_saw_the_hold_out_blocks_no_honest_candidate(runs
     assert 0 < apart["figure"] < 0.5 * float(version.tags["gate.mae"])  # an honest refit is far from the limit
 
     done = gate(runs, "lr", "rf")
+
+    assert "no candidate passes, nothing changes" in done.stdout
+    assert registry.production().version == version.version
+
+
+@pytest.mark.realdata
+def test_promote__the_better_model_takes_the_place_of_a_forest_of_the_weather_alone_and_keeps_it(runs, tracking):
+    empty_registry()
+    assert gate(runs, "rf").exit_code == 0
+    forest = registry.production()
+    assert forest.run_id == runs["rf"]
+
+    done = gate(runs, "kernel")
+
+    assert done.exit_code == 0, done.output
+    version = registry.production()
+    assert version.run_id == runs["kernel"]
+    assert float(version.tags["gate.mae"]) == pytest.approx(1.178, abs=0.01)
+    assert float(version.tags["gate.better_percent"]) == 100
+
+    done = gate(runs, "rf", "lr")
 
     assert "no candidate passes, nothing changes" in done.stdout
     assert registry.production().version == version.version

@@ -39,7 +39,7 @@ def log_linear(frame, data_run_id, experiment, name="lr", scale=1.0, split="chro
 
     dataset = Dataset(frame, uri or f"runs:/{data_run_id}/dataset/dataset.parquet", data_run_id)
     with mlflow.start_run(experiment_id=experiment_id(experiment), run_name=name) as run:
-        log_candidate(fit or scaled, dataset, split)
+        log_candidate(fit or scaled, dataset, split, origins=1)
     return run.info.run_id
 
 

@@ -136,6 +136,15 @@ def test_serving__a_share_that_is_none_gets_a_400(port, share):
     assert f"interval={share:g} is no share: it lies between 0 and 1" in answer["message"]
 
 
+def test_serving__a_band_needs_a_time_and_a_share_that_is_a_number(port):
+    without_time = ask(port, WEATHER, ROW, interval=0.8)
+    no_number = ask(port, [TIME, *WEATHER], ["2016-06-01T12:00Z", *ROW], interval="wide")
+
+    assert (without_time[0], no_number[0]) == (400, 400)
+    assert "no column utc_timestamp with times, which a band needs" in without_time[1]["message"]
+    assert "`wide`" in no_number[1]["message"]
+
+
 def test_serving__weather_alone_is_enough_and_whole_numbers_are_numbers(port):
     assert ask(port, WEATHER, ROW)[0] == 200
     assert ask(port, WEATHER, [5, 10, 100, 50])[1] == ask(port, WEATHER, ROW)[1]
@@ -208,7 +217,9 @@ def test_serving__a_model_that_needs_the_time_says_so_to_a_row_without(stores, t
     with serving(f"models:/{model_id}", free_port(), stores.tracking_uri, tmp_path / "log") as port:
         status, answer = ask(port, WEATHER, ROW)
         with_time = ask(port, [TIME, *WEATHER], ["2016-06-01T12:00:00Z", *ROW])
+        with_band = ask(port, [TIME, *WEATHER], ["2016-06-01T12:00:00Z", *ROW], interval=0.8)
 
     assert status == 400
     assert "Model is missing inputs ['utc_timestamp']" in answer["message"]
     assert with_time == (200, {"predictions": [{"solar_GW": 12.0, "wind_GW": 24.0}]})
+    assert with_band == with_time  # a model of before knows no band
