@@ -147,7 +147,7 @@ def record(table: pd.DataFrame, by: str, label: str) -> Figure:
             look = {"type": "scatter", "mode": "lines" if len(part) > 40 else "lines+markers", "line": style}
             lines.append(look | of | points)
         top = max((value for trace in lines for value in trace["y"] if value is not None), default=1.0)
-        rows.append((title, lines, (0, 100 if name == "coverage" else top * 1.1)))
+        rows.append((title, lines, (0, 106 if name == "coverage" else top * 1.1)))
     figure = panels(rows, {"type": "linear", "title": {"text": label, "standoff": 4}, "tickformat": "d"}, gap=0.12)
     ends = {"x0": 0, "x1": 1, "xref": "paper", "y0": 100 * SHARE, "y1": 100 * SHARE, "yref": "y2"}
     line_of_share = ends | {"type": "line", "line": {"color": "#888888", "dash": "dot", "width": 1}}

@@ -155,8 +155,8 @@ def age(ahead: Ahead, data: live.Data) -> Any:
     hours = (datetime.now(UTC) - ahead.made[0].made) / HOUR
     value, unit = (hours, "hours") if hours < 72 else (hours / 24, "days")
     newest = data.grid.end - HOUR
-    note = f"The newest forecast, of {theme.when(ahead.made[0].issued)}. The data's last hour is {theme.when(newest)}"
-    return parts.stat("Made before", theme.number(value, 1 if unit == "hours" else 0), unit, note)
+    note = f"It begins {theme.when(ahead.made[0].issued)}. The data's last hour is {theme.when(newest)}"
+    return parts.stat("Age of the newest forecast", theme.number(value, 1 if unit == "hours" else 0), unit, note)
 
 
 def draw(data: live.Data, hours: pd.DataFrame) -> charts.Figure:
