@@ -119,7 +119,8 @@ def lay_beside(said: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """
     said = said[said.index.isin(frame.index)]
     if said.empty:
-        return pd.DataFrame(columns=LAID).astype({"hindcast": bool})
+        none = pd.DatetimeIndex([], tz="UTC", name=TIME)
+        return pd.DataFrame(columns=LAID, index=none).astype({"hindcast": bool})
     hours = pd.DatetimeIndex(said.index)
     day = (said["lead"].to_numpy() - 1) // 24 + 1
     about = {"issued": said["issued"].to_numpy(), "lead": said["lead"].to_numpy(), "lead_day": day}

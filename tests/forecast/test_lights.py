@@ -7,7 +7,7 @@ import pytest
 from mlflow.entities.model_registry import ModelVersion
 
 from dsgo.forecast.lights import lights
-from dsgo.forecast.record import lay_beside
+from dsgo.forecast.record import collect, lay_beside
 from dsgo.models.production import State
 
 END = pd.Timestamp("2026-01-29", tz="UTC")
@@ -84,5 +84,7 @@ def test_lights__are_not_known_before_a_week_of_forecasts_has_come(frame):
     told = found(frame, days=7)
 
     assert (told["error"], told["coverage"]) == (None, None)
-    assert lights(state("3"), END, True, laid(frame, 2, 20).iloc[:0], {}, NOW)["coverage"] is None
+    nothing_came = lay_beside(collect([]), frame)
+    told = lights(state("3"), END, True, nothing_came, {"wind_GW": 0.5}, NOW)
+    assert (told["error"], told["coverage"]) == (None, None)
     assert found(frame, normal=None)["error"] is None  # the hold-out's error is not known
