@@ -19,6 +19,7 @@ import sklearn
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
+from threadpoolctl import ThreadpoolController
 
 WEATHER = ["windspeed", "temperature", "rad_horizontal", "rad_diffuse"]
 TARGETS = ["solar_GW", "wind_GW"]
@@ -92,6 +93,7 @@ class PowerModel(PythonModel):
             self.parts = _load(files["recipe"])
             self.network = _network(files["network"]) if "network" in files else None
         self.sizes = _load(files["sizes"]) if "sizes" in files else {}
+        self.threads = ThreadpoolController()  # of the libraries that are loaded by now
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -102,7 +104,12 @@ class PowerModel(PythonModel):
         No prediction is above the installed capacity; where that is not given, the latest that the model learned from
         stands in. Raises MlflowException as `checked`, and where what was asked needs a time and there is none.
         """
-        table, share = checked(model_input), self._share(params)
+        # A call is short: threads that are started for it, or wait for a core, take longer than its work.
+        with self.threads.limit(limits=1):
+            return self._predict(model_input, self._share(params))
+
+    def _predict(self, model_input: pd.DataFrame, share: float) -> pd.DataFrame:
+        table = checked(model_input)
         ends = [f"{target}_{end}" for target in TARGETS for end in ("low", "high")] if share else []
         if not len(table):
             return pd.DataFrame(columns=TARGETS + ends, index=model_input.index, dtype="float64")
@@ -175,8 +182,8 @@ def checked(model_input: pd.DataFrame) -> pd.DataFrame:
     if times is not None and (given := times.notna().to_numpy()).any():
         texts = [str(text).strip() for text in times.astype("str").to_numpy("object")]
         zones = [ZONE.search(text) for text in texts]
-        written = [_utc(zone) if zone else text.upper() for zone, text in zip(zones, texts, strict=True)]
-        written = [text if YEAR.match(text) else None for text in written]  # pandas takes "-1" for a year
+        whole = [_utc(zone) if zone else text.upper() for zone, text in zip(zones, texts, strict=True)]
+        written = [text if YEAR.match(text) else None for text in whole]  # pandas takes "-1" for a year
         utc = pd.to_datetime(written, utc=True, format="ISO8601", errors="coerce")
         is_time, has_zone = utc.notna(), np.array([zone is not None for zone in zones])
         refuse(TIME, "empty", ~given, texts)
