@@ -66,6 +66,7 @@ window.dsgo = {
   // A page that waits for data or a model comes by itself.
   reloadWhenReady: (live) => {
     if (live && live.ready && document.getElementById("waiting")) window.location.reload();
+    if (live && live.ahead && document.getElementById("no-forecast")) window.location.reload();
     return window.dash_clientside.no_update;
   },
 };
