@@ -21,6 +21,7 @@ from dsgo.base.network import LOOPBACK
 from dsgo.base.processes import interruptible
 from dsgo.runs.server import tracking_uri
 from guard import add_guard, host_of
+from monitoring import add_monitoring
 
 HERE = Path(__file__).resolve().parent
 THREADS = 8
@@ -29,7 +30,7 @@ EVERYWHERE = ("0.0.0.0", "::", "*", "")
 
 def create_app(hosts: list[str]) -> Dash:
     """Return the app with its pages, which answers on loopback and `hosts`; `live.start` begins to fill it."""
-    from pages import explore, models, nowhere, overview, what_if, years
+    from pages import explore, models, next_week, nowhere, overview, record, what_if, years
     from shell import shell
 
     dmc.pre_render_color_scheme()
@@ -43,7 +44,8 @@ def create_app(hosts: list[str]) -> Dash:
         index_string=(HERE / "index.html").read_text(),
         suppress_callback_exceptions=True,  # a page's controls are there only while it is open
     )
-    pages = {"Overview": overview, "Explore": explore, "Years": years, "Models": models, "What if": what_if}
+    pages = {"Next week": next_week, "Record": record, "Overview": overview, "Explore": explore}
+    pages |= {"Years": years, "Models": models, "What if": what_if}
     for order, (name, page) in enumerate(pages.items()):
         title = f"{name} · Sun & wind"
         dash.register_page(name, path=page.PATH, name=name, title=title, layout=page.layout, order=order)
@@ -52,6 +54,7 @@ def create_app(hosts: list[str]) -> Dash:
     nowhere.answer_404(app.server, [page.PATH for page in pages.values()])
     add_guard(app.server, hosts)
     add_downloads(app.server)
+    add_monitoring(app.server)
     return app
 
 

@@ -127,6 +127,35 @@ def years(by_target: dict[str, dict[int, Array]], chosen: Sequence[int], period:
     return panels(rows, axis, gap=0.09)
 
 
+def record(table: pd.DataFrame, by: str, label: str) -> Figure:
+    """Return mean absolute error and coverage of forecasts by what `record.figures` has its rows by, both targets."""
+    rows: list[Panel] = []
+    for title, name, scale, unit in (
+        ("Mean absolute error, GW", "mae", 1, " GW"),
+        ("In the band, %", "coverage", 100, "%"),
+    ):
+        lines = []
+        for target, part in table.groupby("target", sort=False):
+            style = {
+                "color": theme.RECORDED[str(target)],
+                "width": 2,
+                "dash": "solid" if target == "solar_GW" else "dot",
+            }
+            of: Figure = {"name": theme.NAMES[str(target)], "legendgroup": str(target), "showlegend": name == "mae"}
+            values = [None if value != value else round(scale * value, 4) for value in part[name].tolist()]
+            points = {"x": part[by].tolist(), "y": values, "hovertemplate": f"%{{y:.2f}}{unit}"}
+            look = {"type": "scatter", "mode": "lines" if len(part) > 40 else "lines+markers", "line": style}
+            lines.append(look | of | points)
+        top = max((value for trace in lines for value in trace["y"] if value is not None), default=1.0)
+        rows.append((title, lines, (0, 106 if name == "coverage" else top * 1.1)))
+    figure = panels(rows, {"type": "linear", "title": {"text": label, "standoff": 4}, "tickformat": "d"}, gap=0.12)
+    ends = {"x0": 0, "x1": 1, "xref": "paper", "y0": 100 * SHARE, "y1": 100 * SHARE, "yref": "y2"}
+    line_of_share = ends | {"type": "line", "line": {"color": "#888888", "dash": "dot", "width": 1}}
+    figure["layout"] |= {"shapes": [line_of_share]}
+    figure["layout"]["margin"] |= {"b": 48}
+    return figure
+
+
 def metrics(runs: Sequence[tuple[str, str, float, float]], x: str, y: str) -> Figure:
     """Return a dot for each run (trainer, label, x, y): one metric against another, a colour and a shape by trainer."""
     data = []

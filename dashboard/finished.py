@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 
 from dsgo.base import tags
 from dsgo.runs.server import find_experiment
+
+CURVES = ["loss", "val_loss", "epoch_mae", "val_epoch_mae"]
+Curves = dict[str, dict[str, list[float]]]  # by run id and metric
 
 
 def finished_runs(name: str) -> tuple[Run, ...]:
@@ -43,6 +46,19 @@ def has_model(run: Run) -> bool:
 def judged(runs: Sequence[Run]) -> list[Run]:
     """Return the runs with a model whose errors compare: those of the usual split, that have an error."""
     return [r for r in runs if has_model(r) and split_of(r) == "chronological" and "mae" in r.data.metrics]
+
+
+def learning_curves(runs: Sequence[Run], known: Curves) -> Curves:
+    """Return the learning curves of the newest 50 runs that have some, with those known before."""
+    client, found = MlflowClient(), {}
+    for run_id in [run.info.run_id for run in runs if "val_loss" in run.data.metrics][:50]:
+        if run_id not in known:
+            found[run_id] = {name: _in_order(client.get_metric_history(run_id, name)) for name in CURVES}
+    return known | found
+
+
+def _in_order(values: list[Metric]) -> list[float]:
+    return [metric.value for metric in sorted(values, key=lambda metric: (metric.step, metric.timestamp))]
 
 
 def what_carries_the_best(runs: Sequence[Run], known: tuple[str, str]) -> tuple[str, str]:

@@ -14,8 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Run
+from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
@@ -24,20 +23,21 @@ from dsgo.base import tags
 from dsgo.base.errors import UserError, reason
 from dsgo.data.dataset import Dataset, load_dataset, locate
 from dsgo.data.schema import COLUMNS, TARGETS
+from dsgo.forecast.lights import Lights, lights
 from dsgo.models import fits, registry
 from dsgo.models.bands import has_band, predict_with_band
 from dsgo.models.drift import Drift, check
 from dsgo.models.loading import load_model
 from dsgo.models.rows import model_input
 from dsgo.runs.server import require_server, require_tracking
-from finished import finished_runs, has_model, split_of, what_carries_the_best
+from finished import finished_runs, has_model, learning_curves, split_of, what_carries_the_best
+from forecasts import NOTHING_CAME, Ahead, look_ahead
 from series import Array, Band, Grid, Power
 
 POLL_SECONDS = 3.0
 RUNS_EVERY = 4  # polls: the runs take longer to list than the registry
 RETRY_SECONDS = 30.0  # until a model that failed to load is tried again
 KEPT = 8  # models with their predictions: some 4 MB each for four years
-CURVES = ["loss", "val_loss", "epoch_mae", "val_epoch_mae"]
 log = logging.getLogger("dashboard")
 
 
@@ -52,6 +52,7 @@ class Data:
     stamps: Array  # of every hour of the grid, ISO 8601
     simulated: bool
     licences: list[str]  # lines that the data's sources ask to be shown
+    country: str | None = None  # its two letters
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,8 @@ class Snapshot:
     runs: tuple[Run, ...] = ()  # finished, newest first
     curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # by run id and metric
     drift: Drift | None = None  # of the data since the Production model learned
+    ahead: Ahead | None = None  # the forecasts of the data's country
+    lights: Lights = field(default_factory=dict)  # how the whole stands
     carries: tuple[str, str] = ("", "")  # the best run's id and its importance.csv; empty: it has none
 
     @property
@@ -197,8 +200,13 @@ class Follower(threading.Thread):
                 self._drift = drifted(data, production, made)
         # Together: pages never see one without the other.
         self._publish(problem="", data=data, served=served, drift=self._drift if served else None)
+        if data:
+            ahead = look_ahead(self.snapshot.runs, data, self.snapshot.ahead)
+            laid = ahead.laid if ahead else NOTHING_CAME
+            at, of = (data.frame.index[-1], bool(data.licences)), self.snapshot.hold_out("production")
+            self._publish(ahead=ahead, lights=lights(state, *at, laid, of, datetime.now(UTC)))
         if turn % RUNS_EVERY == 0:
-            self._follow_curves()
+            self._publish(curves=learning_curves(self.snapshot.runs, self.snapshot.curves))
             self._publish(carries=what_carries_the_best(self.snapshot.runs, self.snapshot.carries))
 
     def _newest_data(self) -> Data | None:
@@ -207,14 +215,6 @@ class Follower(threading.Thread):
         if made is None or (old and old.run.info.run_id == made.info.run_id):
             return old
         return read(made)
-
-    def _follow_curves(self) -> None:
-        client, known = MlflowClient(), self.snapshot.curves
-        for run in [run for run in self.snapshot.runs if "val_loss" in run.data.metrics][:50]:
-            if run.info.run_id not in known:
-                found = {name: client.get_metric_history(run.info.run_id, name) for name in CURVES}
-                known = known | {run.info.run_id: {name: _in_order(values) for name, values in found.items()}}
-        self._publish(curves=known)
 
     def _load_wanted(self) -> None:
         while self._wanted and (data := self.snapshot.data) and not self._ending:
@@ -284,6 +284,8 @@ def _shown(snapshot: Snapshot) -> tuple:
         runs,
         len(snapshot.curves),
         snapshot.carries,
+        snapshot.ahead and snapshot.ahead.key,
+        snapshot.lights,
     )
 
 
@@ -295,7 +297,7 @@ def read(run: Run) -> Data:
     grid = Grid.of(index)
     values = {name: grid.spread(index, frame[name].to_numpy("float64")) for name in COLUMNS}
     stamps = pd.date_range(grid.start, periods=grid.length, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy()
-    return Data(run, frame, grid, values, stamps, dataset.simulated, dataset.licences)
+    return Data(run, frame, grid, values, stamps, dataset.simulated, dataset.licences, dataset.country)
 
 
 def drifted(data: Data, version: ModelVersion, made: Predictions) -> Drift:
@@ -303,10 +305,6 @@ def drifted(data: Data, version: ModelVersion, made: Predictions) -> Drift:
     assert made.model is not None
     with made.lock:
         return check(version.run_id, made.model, Dataset(data.frame, *locate(data.run.info.run_id)))
-
-
-def _in_order(values: list[Metric]) -> list[float]:
-    return [metric.value for metric in sorted(values, key=lambda metric: (metric.step, metric.timestamp))]
 
 
 _follower = Follower("")
@@ -328,6 +326,11 @@ def start(experiment: str) -> Follower:
 def now() -> Snapshot:
     """Return the newest snapshot."""
     return _follower.snapshot
+
+
+def experiment() -> str:
+    """Return the name of the experiment that is followed."""
+    return _follower.experiment
 
 
 def predictions(snapshot: Snapshot, key: str) -> Predictions | None:

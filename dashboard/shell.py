@@ -8,10 +8,12 @@ from dash import Input, Output, State, callback, clientside_callback, dcc, html,
 
 import live
 import theme
+from dsgo.forecast.lights import NOT_KNOWN
 from parts import aria
 
 ASK_SECONDS = 3  # how often an open page asks whether there is something new
-ICONS = {"/": "overview", "/explore": "explore", "/years": "years", "/models": "models", "/what-if": "what-if"}
+ICONS = {"/": "next-week", "/record": "record", "/overview": "overview", "/explore": "explore"}
+ICONS |= {"/years": "years", "/models": "models", "/what-if": "what-if"}
 
 
 def icon(name: str) -> html.Span:
@@ -64,6 +66,7 @@ def shell() -> dmc.MantineProvider:
                     dmc.AppShellMain(
                         [
                             html.Div(away, id="away", role="alert", hidden=True),
+                            html.Div(id="lights", className="lights", role="group", **aria("Status")),
                             html.Div(id="banner", role="status"),
                             html.Div(dash.page_container, id="content"),
                             html.Footer(id="licences", className="stat-note"),
@@ -86,6 +89,7 @@ def shell() -> dmc.MantineProvider:
     Output("badges", "children"),
     Output("banner", "children"),
     Output("licences", "children"),
+    Output("lights", "children"),
     Input("ask", "n_intervals"),
     State("live", "data"),
 )
@@ -93,9 +97,20 @@ def follow(_: int | None, shown: dict[str, Any] | None) -> tuple:
     """Tell an open page what is new; nothing, most of the time."""
     snapshot = live.now()
     if shown and shown["serial"] == snapshot.serial:
-        return (no_update,) * 4
-    state = {"serial": snapshot.serial, "ready": snapshot.ready}
-    return state, badges(snapshot), banner(snapshot), licences(snapshot)
+        return (no_update,) * 5
+    state = {"serial": snapshot.serial, "ready": snapshot.ready, "ahead": snapshot.ahead is not None}
+    return state, badges(snapshot), banner(snapshot), licences(snapshot), first_line(snapshot)
+
+
+def first_line(snapshot: live.Snapshot) -> list:
+    """Return how model, data, error and coverage stand, each in a word with its reason and limit."""
+    found = []
+    for name, status in snapshot.lights.items():
+        word = html.Span(status.level, className=f"light light-{status.level}") if status else theme.NONE
+        why = html.Span(status.words if status else NOT_KNOWN, className="why")
+        wide = "" if status and status.level != "good" else " quiet"
+        found.append(html.Div([html.B(name.capitalize()), word, why], className=f"status{wide}", id=f"light-{name}"))
+    return found
 
 
 def licences(snapshot: live.Snapshot) -> str:

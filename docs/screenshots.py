@@ -21,7 +21,9 @@ from dsgo.base import tags
 from dsgo.base.errors import UserError
 
 PAGES = {
-    "overview": "/",
+    "next-week": "/",
+    "record": "/record",
+    "overview": "/overview",
     "explore": "/explore",
     "years": "/years",
     "models": "/models",
@@ -30,14 +32,21 @@ PAGES = {
     "models-compare": "/models?tab=compare",
     "what-if": "/what-if",
 }
-README = {"overview": "light", "explore": "light", "years": "light", "models": "light", "what-if": "dark"}
+README = {
+    "next-week": "light",
+    "overview": "light",
+    "explore": "light",
+    "years": "light",
+    "models": "light",
+    "what-if": "dark",
+}
 SECONDS = 30  # for a page to be drawn
 DRAWN = """
 const busy = document.querySelector('[data-dash-is-loading="true"], ._dash-loading');
 const plots = [...document.querySelectorAll('.js-plotly-plot')];
 return !busy && document.querySelector('#content h1') !== null && !document.title.startsWith('Updating')
     && plots.every((plot) => plot._fullLayout && plot.querySelector('.main-svg'))
-    && (plots.length > 0 || document.querySelector('.ag-root, #waiting') !== null);
+    && (plots.length > 0 || document.querySelector('.ag-root, #waiting, #no-forecast') !== null);
 """
 
 

@@ -231,6 +231,24 @@ def verify(by: str, experiment_name: str) -> None:
     click.echo(found.line)
 
 
+@main.command()
+@click.option("--experiment-name", default="predicting_wind_solar", help="Whose data and forecasts are looked at.")
+def check(experiment_name: str) -> None:
+    """Say how model, data, error and coverage stand, each with its limit: for cron or a monitor.
+
+    Exit code 1 if one is an alarm, 0 if none is.
+    """
+    from dsgo.forecast.lights import NOT_KNOWN, check
+
+    with one_line():
+        found = check(experiment_name)
+    for name, status in found.items():
+        level, words = (status.level, status.words) if status else ("-", NOT_KNOWN)
+        click.echo(f"{name:<9} {level:<8} {words}")
+    if any(status and status.level == "alarm" for status in found.values()):
+        raise SystemExit(1)
+
+
 @contextmanager
 def one_line(tracking: bool = True) -> Iterator[None]:
     """Turn an error of the stores into one line, exit code 2; show no bar for each small download."""

@@ -66,14 +66,15 @@ STEPS = [
         changes_state=True,
     ),
     Step(
-        *("report", "report", ON_DATA, ("promote",), ("report/report.html",), tags.WEEK),
-        useless=nothing_to_report_on,
-        state=in_production,
-    ),
-    Step(
         *("forecast", "forecast", ON_DATA, ("promote",), ("forecast/forecast.parquet",), tags.ISSUED),
         useless=no_week_ahead,
         state=in_production,
+    ),
+    Step(
+        *("report", "report", ON_DATA, ("promote",), ("report/report.html",), tags.WEEK),
+        useless=nothing_to_report_on,
+        state=in_production,
+        after=("forecast",),  # it begins with next week, where there is a forecast
     ),
 ]
 TRAINERS = [step.name for step in STEPS if step.trainer]

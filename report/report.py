@@ -1,4 +1,4 @@
-"""Write the weekly report: how much sun and wind gave, how the Production model predicted it, and the week after.
+"""Write the weekly report: next week's forecast, how last week's did, what sun and wind gave, how the model did.
 
 In: a dataset of process_data (`data`: a run id, a URI, a file; nothing: the newest run), any day of the week reported
 (`week`; nothing: the last whole week) and a model. Out, on the MLflow run and in the folder `out` if one is given:
@@ -26,6 +26,7 @@ from dsgo.runs import options
 from dsgo.runs.lineage import tracked
 from dsgo.runs.step import run_step, start_run
 from weekly import numbers
+from weekly.ahead import keep_forecasts
 from weekly.inputs import PRODUCTION, find_model, find_place, find_quality
 from weekly.out_folder import copy_whole, make_folder
 from weekly.pdf import find_browser, print_pdf
@@ -43,7 +44,7 @@ HERE = Path(__file__).parent
 @click.option("--out", default="", help="A folder for the files: absolute, or relative to the repository.")
 def main(data: str, week: str, uri: str, name: str, author: str, out: str) -> None:
     """Load, predict, write, print, log."""
-    with interruptible(), start_run("report"), tempfile.TemporaryDirectory(prefix="dsgo-") as scratch:
+    with interruptible(), start_run("report") as run, tempfile.TemporaryDirectory(prefix="dsgo-") as scratch:
         target = make_folder(HERE.parent / out) if out else None
         dataset = load_dataset(data)
         start = numbers.monday(week, dataset.frame.index)
@@ -56,6 +57,7 @@ def main(data: str, week: str, uri: str, name: str, author: str, out: str) -> No
         drift = check(about_model["run_id"], model, dataset)
         about |= {"drift": {"said": drift.said, "beyond": [one.row() for one in drift.beyond]}}
         about |= {"data": dataset.uri, "licences": dataset.licences, "prepared": datetime.now(UTC).isoformat()}
+        keep_forecasts(run.info.experiment_id, dataset, start, Path(scratch))
         folder = write(hours, about, start, Path(scratch))
 
         mlflow.log_artifacts(str(folder), "report")

@@ -19,16 +19,27 @@ from shared import SHARED_DATA, new_stores
 # A script's `make test &` has Ctrl-C ignored, and children inherit that: those that tests send it must hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # in every child process too
+# Three processes share the cores already: threads within each would wait for one another.
+os.environ |= dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"], "1")
 
-# A minute or more each: begun first, so that the other processes have something left to do meanwhile.
+# A minute or more each: begun first, the longest before all, so that none is left to a single process at the end. xdist
+# would begin those with many tests (--no-loadscope-reorder in pyproject.toml keeps it from that).
 LONG = [
-    *("test_readme.py", "test_notebooks.py", "test_driver.py", "test_load.py", "test_attacks.py", "test_dashboard.py"),
-    *("test_report.py", "test_backup.py", "test_demo.py", "test_environments.py", "test_running.py"),
+    *("whole/test_readme.py", "whole/test_notebooks.py", "workflow/test_driver.py", "whole/test_demo.py"),
+    *("steps/test_trainers.py", "dashboard/test_dashboard.py", "stores/test_load.py", "stores/test_backup.py"),
+    *("report/test_report.py", "stores/test_running.py", "server/test_attacks.py", "whole/test_environments.py"),
+    *("whole/test_backtest.py", "gate/test_promote.py", "whole/test_any_input.py"),
 ]
 
 
+def place(item):
+    """Its file's place in LONG."""
+    name = item.path.as_posix()
+    return next((at for at, long in enumerate(LONG) if name.endswith(f"tests/{long}")), len(LONG))
+
+
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+    items.sort(key=place)
     if (SHARED_DATA / "germany.csv").exists():
         return
     skip = pytest.mark.skip(reason=f"real data is not here ({SHARED_DATA}/germany.csv)")

@@ -24,6 +24,7 @@ window.dsgo = {
   // The period in view, {from, to} in UTC: from the calendar, the buttons, or a zoom or pan of the chart.
   period: (picked, zoomed, clicks, view, bounds) => {
     const { no_update, callback_context } = window.dash_clientside;
+    if (!view) return [no_update, no_update]; // there is no data yet
     const hour = 3600e3, day = 24 * hour;
     const parse = (text) => Date.parse(String(text).replace(" ", "T").slice(0, 19) + "Z");
     const first = Date.parse(bounds.from + "Z"), last = Date.parse(bounds.to + "Z");
@@ -65,6 +66,7 @@ window.dsgo = {
   // A page that waits for data or a model comes by itself.
   reloadWhenReady: (live) => {
     if (live && live.ready && document.getElementById("waiting")) window.location.reload();
+    if (live && live.ahead && document.getElementById("no-forecast")) window.location.reload();
     return window.dash_clientside.no_update;
   },
 };

@@ -11,7 +11,7 @@ def layout(**_: Any) -> Any:
     return dmc.Paper(
         [
             dmc.Title("There is no page at this address", order=1, size="h2", mb="sm"),
-            dmc.Anchor("To the overview", href="/", id="home"),
+            dmc.Anchor("To the first page", href="/", id="home"),
         ],
         p="xl",
         withBorder=True,

@@ -18,7 +18,7 @@ from dsgo.data.schema import TARGETS
 from dsgo.models.words import why_there
 from series import capacity_of, summary
 
-PATH = "/"
+PATH = "/overview"
 
 
 def layout(**query: str) -> Any:
@@ -167,7 +167,7 @@ def freshness(snapshot: live.Snapshot) -> Any:
             "Latest hour",
             [
                 theme.when(data.grid.time(length - 1)),
-                parts.light(age_status(data.grid.time(length - 1), datetime.now(UTC), data.simulated)),
+                parts.light(age_status(data.grid.time(length - 1), datetime.now(UTC), bool(data.licences))),
             ],
         ),
         ("Processed", theme.when(theme.from_milliseconds(data.run.info.end_time))),

@@ -62,7 +62,12 @@ def forecasts(experiment_id: str, country: str | None, simulated: bool) -> list[
         max_results=MOST,
         order_by=["attributes.start_time ASC"],
     )
-    every = [of_run(run) for run in found]
+    return among(list(found), country, simulated)
+
+
+def among(runs: list[Run], country: str | None, simulated: bool) -> list[Forecast]:
+    """Return the forecasts among finished runs, as `forecasts`; the runs in the order in which they were made."""
+    every = [of_run(run) for run in runs if run.data.tags.get(tags.STEP) == "forecast" and tags.ISSUED in run.data.tags]
     by_issue = {one.issued: one for one in every if (one.country, one.simulated) == (country, simulated)}
     return [by_issue[at] for at in sorted(by_issue, reverse=True)]
 
@@ -114,7 +119,8 @@ def lay_beside(said: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """
     said = said[said.index.isin(frame.index)]
     if said.empty:
-        return pd.DataFrame(columns=LAID).astype({"hindcast": bool})
+        none = pd.DatetimeIndex([], tz="UTC", name=TIME)
+        return pd.DataFrame(columns=LAID, index=none).astype({"hindcast": bool})
     hours = pd.DatetimeIndex(said.index)
     day = (said["lead"].to_numpy() - 1) // 24 + 1
     about = {"issued": said["issued"].to_numpy(), "lead": said["lead"].to_numpy(), "lead_day": day}

@@ -7,6 +7,7 @@ did on the day it was trained. No pickle: estimators are skops or .keras files, 
 
 import importlib.util
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sklearn
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
+from threadpoolctl import ThreadpoolController
 
 WEATHER = ["windspeed", "temperature", "rad_horizontal", "rad_diffuse"]
 TARGETS = ["solar_GW", "wind_GW"]
@@ -33,7 +36,8 @@ LIMITS = {
 }
 NOISE = {"windspeed": 0.05, "rad_horizontal": 0.5, "rad_diffuse": 0.5}  # below zero by no more counts as 0
 # A zone at the end of date and time, as dsgo/data/columns.py has it.
-ZONE = r"(?i)^(.*\d[T ]\d.*?)\s*(?:(Z|UTC|GMT)|([+-]\d\d:?\d\d|[+-]\d\d))\s*(?:\[[\w/+-]+\])?\s*$"
+ZONE = re.compile(r"(?i)^(.*\d[T ]\d.*?)\s*(?:(Z|UTC|GMT)|([+-]\d\d:?\d\d|[+-]\d\d))\s*(?:\[[\w/+-]+\])?\s*$")
+YEAR = re.compile(r"\d{4}-")
 SHOWN = 10  # fields that a refusal names
 NIGHT = -0.06  # sine of the sun's elevation up to which solar power is 0: three and a half degrees below the horizon
 PRESENT = 0.4  # share of the 12 hours either side that must be there for the features of the hours around
@@ -89,6 +93,7 @@ class PowerModel(PythonModel):
             self.parts = _load(files["recipe"])
             self.network = _network(files["network"]) if "network" in files else None
         self.sizes = _load(files["sizes"]) if "sizes" in files else {}
+        self.threads = ThreadpoolController()  # of the libraries that are loaded by now
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -99,7 +104,12 @@ class PowerModel(PythonModel):
         No prediction is above the installed capacity; where that is not given, the latest that the model learned from
         stands in. Raises MlflowException as `checked`, and where what was asked needs a time and there is none.
         """
-        table, share = checked(model_input), self._share(params)
+        # A call is short: threads that are started for it, or wait for a core, take longer than its work.
+        with self.threads.limit(limits=1):
+            return self._predict(model_input, self._share(params))
+
+    def _predict(self, model_input: pd.DataFrame, share: float) -> pd.DataFrame:
+        table = checked(model_input)
         ends = [f"{target}_{end}" for target in TARGETS for end in ("low", "high")] if share else []
         if not len(table):
             return pd.DataFrame(columns=TARGETS + ends, index=model_input.index, dtype="float64")
@@ -111,7 +121,9 @@ class PowerModel(PythonModel):
         if self.estimate:
             power = np.fmin(np.clip(np.asarray(self.estimate(table[WEATHER]), dtype="float64"), 0, None), installed)
         else:
-            power = factors(self.parts, self.network, seen) * installed
+            # The features are finite and the estimators were fitted: to check both again costs a single row its time.
+            with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+                power = factors(self.parts, self.network, seen) * installed
         result = pd.DataFrame(power, columns=TARGETS, index=model_input.index)
         if share:
             predicted = np.divide(power, installed, out=np.zeros_like(power), where=installed > 0)
@@ -156,43 +168,49 @@ def checked(model_input: pd.DataFrame) -> pd.DataFrame:
     """
     if missing := [name for name in WEATHER if name not in model_input]:
         raise MlflowException.invalid_parameter_value(f"no column {', '.join(missing)}")
-    table = pd.DataFrame(index=model_input.index)
+    columns: dict[str, Any] = {}  # made a frame at the end, for a single row is to take a millisecond or two
     wrong: list[str] = []
 
-    def refuse(column: str, what: str, rows: np.ndarray, values: pd.Series) -> None:
+    def refuse(column: str, what: str, rows: np.ndarray, values: Any) -> None:
         for i in np.flatnonzero(rows):
-            value, time = values.iloc[i], table[TIME].iloc[i] if TIME in table else pd.NaT
+            value, time = values[i], columns[TIME][i] if TIME in columns else pd.NaT
             at = f" ({time:%Y-%m-%dT%H:%M:%SZ})" if pd.notna(time) else ""
             shown = repr(value[:40]) if isinstance(value, str) else str(value)[:40]
             wrong.append(f"{column} is {what.format(shown)} in row {i + 1}{at}")
 
     times = model_input.index.to_series() if model_input.index.name == TIME else model_input.get(TIME)
     if times is not None and (given := times.notna().to_numpy()).any():
-        texts = times.astype("str").str.strip()
-        parts = texts.str.extract(ZONE)
-        has_zone = parts[0].notna()
-        written = (parts[0] + parts[2].fillna("Z")).where(has_zone, texts).str.upper()
-        written = written.where(written.str.match(r"\d{4}-"))  # pandas takes "-1" for a year
+        texts = [str(text).strip() for text in times.astype("str").to_numpy("object")]
+        zones = [ZONE.search(text) for text in texts]
+        whole = [_utc(zone) if zone else text.upper() for zone, text in zip(zones, texts, strict=True)]
+        written = [text if YEAR.match(text) else None for text in whole]  # pandas takes "-1" for a year
         utc = pd.to_datetime(written, utc=True, format="ISO8601", errors="coerce")
-        is_time = utc.notna().to_numpy()
-        refuse(TIME, "empty", ~given, times)
+        is_time, has_zone = utc.notna(), np.array([zone is not None for zone in zones])
+        refuse(TIME, "empty", ~given, texts)
         refuse(TIME, "{}, no time", ~is_time & given, texts)
-        refuse(TIME, "{}, without a zone (add Z or an offset)", ~has_zone.to_numpy() & is_time & given, texts)
-        table[TIME] = utc.array
+        refuse(TIME, "{}, without a zone (add Z or an offset)", ~has_zone & is_time & given, texts)
+        columns[TIME] = utc
     for name in [name for name in LIMITS if name in model_input]:
         values = model_input[name]
-        numbers = pd.to_numeric(values.astype("object"), errors="coerce").to_numpy("float64", na_value=np.nan)
+        if values.dtype.kind in "iuf" and isinstance(values.dtype, np.dtype):
+            numbers = values.to_numpy("float64")
+        else:
+            numbers = pd.to_numeric(values.astype("object"), errors="coerce").to_numpy("float64", na_value=np.nan)
         empty, (low, high) = values.isna().to_numpy(), LIMITS[name]
         if name in WEATHER:
-            refuse(name, "empty", empty, values)
-        refuse(name, "{}, no number", ~empty & ~np.isfinite(numbers), values)
+            refuse(name, "empty", empty, values.array)
+        refuse(name, "{}, no number", ~empty & ~np.isfinite(numbers), values.array)
         beyond = np.isfinite(numbers) & ((numbers < low - NOISE.get(name, 0.0)) | (numbers > high))
-        refuse(name, f"{{}}, not within {low:g} and {high:g}", beyond, values)
-        table[name] = np.maximum(numbers, low)  # noise around zero
+        refuse(name, f"{{}}, not within {low:g} and {high:g}", beyond, values.array)
+        columns[name] = np.maximum(numbers, low)  # noise around zero
     if wrong:
         more = f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
         raise MlflowException.invalid_parameter_value(f"{'; '.join(wrong[:SHOWN])}{more}")
-    return table
+    return pd.DataFrame(columns, index=model_input.index)
+
+
+def _utc(zone: re.Match[str]) -> str:
+    return f"{zone[1]}{zone[3] or 'Z'}".upper()
 
 
 def see(features: Any, table: pd.DataFrame) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 import sqlite3
 from contextlib import closing
+from importlib.metadata import distribution
 from pathlib import Path
 
-import mlflow
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from dsgo.base.errors import UserError
 
-MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations"
+MLFLOW = distribution("mlflow")  # not imported: that takes seconds
+MIGRATIONS = Path(str(MLFLOW.locate_file("mlflow/store/db_migrations")))
 
 
 def is_older(revision: str, what: str) -> bool:
@@ -20,7 +21,7 @@ def is_older(revision: str, what: str) -> bool:
         known.get_revision(revision)
     except CommandError:
         raise UserError(
-            f"{what} is of a newer MLflow than the {mlflow.__version__} here: install the one that wrote it, or a later"
+            f"{what} is of a newer MLflow than the {MLFLOW.version} here: install the one that wrote it, or a later"
         ) from None
     return revision != known.get_current_head()
 

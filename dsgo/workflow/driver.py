@@ -128,11 +128,13 @@ class Driver:
         running: dict[Future, Planned] = {}
         while waiting or running:
             for name, item in list(waiting.items()):
-                needs = set(item.step.needs)
+                needs, settled = set(item.step.needs), self.skipped | self.runs.keys() | self.failed.keys()
                 if why := self._why_skipped(item):
                     self.skipped.add(name)
                     self.view.show(name, "skipped", why)
-                elif not needs <= self.runs.keys() or len(running) >= engine.slots(self.client):
+                elif not needs <= self.runs.keys() or not settled.issuperset(item.step.after):
+                    continue
+                elif len(running) >= engine.slots(self.client):
                     continue  # what Dask would only queue must not pass for running
                 elif not self._is_cached(item := item.now()):
                     running[self._submit(item, cores)] = item

@@ -29,6 +29,7 @@ class Step:
     # Asked with the workflow's parameters when its turn has come: why it has no use now; "": it has.
     useless: Callable[[dict[str, str]], str] | None = None
     state: Callable[[], dict[str, str]] | None = None  # asked then too: parts of its key that no step before it made
+    after: tuple[str, ...] = ()  # steps that it waits for, and runs again after, but that may have failed or no use
     changes_state: bool = False  # its own work may change that state: then what it leaves is what it is known by
 
 
@@ -101,7 +102,7 @@ def plan(
         params = _literal(there) | step.params | _literal(own.get(step.name, {}))
         parts = {"entry point": step.entry}
         parts |= {f"param {name}": _content(root, value.format_map(seen)) for name, value in params.items()}
-        parts |= {f"after {name}": seen[name] for name in step.needs}
+        parts |= {f"after {name}": seen[name] for name in (*step.needs, *step.after)}
         parts["requirements"] = requirements
         planned.append(Planned(step, params, parts | keys.files(root, step.project, step.entry)))
         seen = seen | {step.name: planned[-1].key}

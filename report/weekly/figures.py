@@ -45,6 +45,27 @@ def fortnight(table: pd.DataFrame, start: pd.Timestamp) -> go.Figure:
     return figure.update_xaxes(range=[_naive(start), end], tickformat="%a<br>%-d %b")
 
 
+def next_week(hours: pd.DataFrame) -> go.Figure:
+    """Return a forecast with its band after what came before it; `hours` are from weekly.ahead.read_forecasts."""
+    figure = _two_rows()
+    ahead = hours.dropna(subset=["issued"])
+    before = hours[hours["issued"].isna()]
+    at, issued = _naive(pd.DatetimeIndex(ahead.index)), _naive(ahead["issued"].iloc[0])
+    for row, name in enumerate(SOURCES, start=1):
+        place = {"row": row, "col": 1, "showlegend": row == 1}
+        target = f"{name}_GW"
+        x, y = _outline(at, ahead[f"{target}_low"].round(3), ahead[f"{target}_high"].round(3))
+        style = {"fill": "toself", "fillcolor": BANDS[name], "mode": "lines", "line": {"width": 0}}
+        figure.add_scatter(x=x, y=y, name=f"{SHARE:.0%} band", hoverinfo="skip", **style, **place)
+        line = {"color": COLOURS[name], "width": 2.4}
+        x = _naive(pd.DatetimeIndex(before.index))
+        figure.add_scatter(x=x, y=before[target].round(3), name="came", mode="lines", line=line, **place)
+        line = {"color": INK, "width": 1.3, "dash": "dash"}
+        figure.add_scatter(x=at, y=ahead[target].round(3), name="forecast", mode="lines", line=line, **place)
+    figure.add_vline(x=issued, line={"color": INK, "width": 1, "dash": "dot"})
+    return figure.update_xaxes(tickformat="%a<br>%-d %b")
+
+
 def rolling_week(table: pd.DataFrame) -> go.Figure:
     """Return the rolling week of each year, the latest in colour; `table` is from dsgo.data.rolling.rolling_week."""
     figure = _two_rows()

@@ -128,7 +128,7 @@ def cards(summary: pd.DataFrame, extremes: pd.DataFrame, accuracy: pd.DataFrame,
         change = before[f"{name}_change"]
         notes = [] if math.isnan(change) else [f"{_change(change)} on the week before"]
         if name != "both":
-            notes.append(f"capacity factor {_number(week[f'{name}_cf'], '.1%')}")
+            notes.append(f"capacity factor {number(week[f'{name}_cf'], '.1%')}")
         boxes.append(_card(name, label, f"{week[f'{name}_GWh']:,.0f}", "GWh", notes))
     for _, hour in extremes.head(2).iterrows():
         boxes.append(_card("hour", hour["what"].capitalize(), f"{hour['both_GW']:.1f}", "GW", [_hour(hour["at"])]))
@@ -136,7 +136,7 @@ def cards(summary: pd.DataFrame, extremes: pd.DataFrame, accuracy: pd.DataFrame,
     inside = [f"{share:.0%} of {name} within the band" for name, share in held.items()]
     if learned:
         inside = ["The model learned from this week"]
-    missed = " | ".join(_number(accuracy.loc[name, "mae"], ".2f") for name in SOURCES)
+    missed = " | ".join(number(accuracy.loc[name, "mae"], ".2f") for name in SOURCES)
     boxes.append(_card("hour", "Mean error, solar | wind", missed, "GW", inside))
     return f'<section class="cards">{"".join(boxes)}</section>'
 
@@ -152,7 +152,7 @@ def summary_table(summary: pd.DataFrame) -> str:
     for row in summary.to_dict("records"):
         cells = [row["week"].capitalize(), row["hours"]]
         cells += [f"{row[f'{name}_GWh']:,.0f}" if row["hours"] else DASH for name in [*SOURCES, "both"]]
-        cells += [_number(row[f"{name}_cf"], ".1%") for name in SOURCES]
+        cells += [number(row[f"{name}_cf"], ".1%") for name in SOURCES]
         rows.append([*cells, _change(row["both_change"]) if rows else ""])
     heads = ["Energy, GWh", "hours", "solar", "wind", "both", "solar CF", "wind CF", "change"]
     note = (
@@ -176,9 +176,9 @@ def accuracy_table(accuracy: pd.DataFrame) -> str:
     rows = [
         [
             str(name).capitalize(),
-            _number(row["mae"], ".2f"),
-            _number(row["bias"], "+.2f"),
-            _number(row["coverage"], ".0%"),
+            number(row["mae"], ".2f"),
+            number(row["bias"], "+.2f"),
+            number(row["coverage"], ".0%"),
         ]
         for name, row in accuracy.iterrows()
     ]
@@ -238,7 +238,7 @@ def periods_table(periods: pd.DataFrame) -> str:
     """Return weekly.errors_by_period as a table."""
     rows = [
         [row["period"].capitalize(), f"{_day(row['first'])} {DASH} {_day(row['last'])}", f"{row['hours']:,}"]
-        + [_number(row[name], ".2f") for name in SOURCES]
+        + [number(row[name], ".2f") for name in SOURCES]
         for row in periods.to_dict("records")
     ]
     return table(["Mean absolute error", "from, to", "hours", "solar, GW", "wind, GW"], rows, text=2) if rows else ""
@@ -341,5 +341,6 @@ def _change(value: float) -> str:
     return DASH if math.isnan(value) else f"{round(value, 2) + 0.0:+.0%}"  # -0.0 + 0.0 is 0.0
 
 
-def _number(value: float, form: str) -> str:
+def number(value: float, form: str) -> str:
+    """Write a number in a form; a dash where there is none."""
     return DASH if math.isnan(value) else format(value, form)

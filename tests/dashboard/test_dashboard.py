@@ -31,7 +31,7 @@ EXPERIMENT = "dashboard"
 ENVIRONMENT = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
 GAP = pd.date_range("2016-12-28 05:00", periods=3, freq="h", tz="UTC")
 TABS = ["curves", "versions", "compare", "drift"]
-PAGES = ["/", "/explore", "/years", "/models", "/what-if"]
+PAGES = ["/", "/record", "/overview", "/explore", "/years", "/models", "/what-if"]
 
 
 class Restartable:
@@ -121,7 +121,7 @@ def hourly(trace):
 
 
 def test_overview__shows_the_last_day_the_model_and_the_data(page, frame, runs, predicted):
-    page.open("/").shows("#overview-day", "Solar energy")
+    page.open("/overview").shows("#overview-day", "Solar energy")
 
     day = slice("2016-12-31 00:00", "2016-12-31 23:00")
     numbers = [element.text for element in page.browser.find_elements("css selector", ".stat-value")]
@@ -487,7 +487,7 @@ def test_address__that_is_no_page_is_404_with_a_way_home(page, address):
     with contextlib.suppress(StopIteration):  # the browser's own line about the status
         assert "404" in next(iter(page.browser.get_log("browser")))["message"]
     page.click("#home")
-    page.shows("h1", "Overview")
+    page.shows("h1", "Next week")
 
 
 def test_what_if__capacity_reaches_small_and_great_fleets_and_no_power_is_above_it(page):
@@ -538,12 +538,12 @@ def test_models__a_run_of_another_split_stands_apart_and_is_not_compared_by_defa
 
 
 def test_overview__an_error_stands_against_the_hold_outs_in_words(page, frame, predicted, runs):
-    page.open("/").shows("#overview-day", "Solar energy")
+    page.open("/overview").shows("#overview-day", "Solar energy")
 
     mae = (predicted["lr"] - frame).loc["2016-12-31", "wind_GW"].abs().mean()
     normal = mlflow.get_run(runs["lr"]).data.metrics["mae_wind"]
     assert f"{mae / normal:.1f} times the hold-out error of {normal:.2f} GW" in page.text("#overview-day")
-    assert "warning the newest hour is" in page.text("#freshness")
+    assert "good the data ends 2016-12-31 23:00 UTC" in page.text("#freshness")
 
 
 def test_dashboard__that_ended_is_noticed_by_an_open_page_and_its_return_too(page, own_stores, runs, tmp_path):
@@ -571,7 +571,7 @@ def test_burger__says_whether_the_pages_are_open(page):
 
 
 def test_promotion__appears_in_an_open_page_within_15_seconds(page, frame, predicted, runs):
-    page.open("/").shows("#served", "version 1")
+    page.open("/overview").shows("#served", "version 1")
     version = promote(runs["rf"], "a better one")
     page.shows("#served", f"version {version}", 15)
     page.shows("#model-card", "a better one", 15)

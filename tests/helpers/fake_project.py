@@ -3,7 +3,15 @@
 from pathlib import Path
 
 SCRIPT = """
-import sys, time
+import sys
+from finish import finish
+
+name, do, output = sys.argv[1:]
+if not do.startswith(("fail", "sleep", "promote")):
+    finish(output.split("+"))  # no import of MLflow: a second for each step of each workflow
+    sys.exit()
+
+import time
 import click, mlflow
 from dsgo.runs.step import run_step, start_run
 
@@ -25,6 +33,20 @@ def main(name, do, output):
             mlflow.log_text("whole", path)
 
 run_step(main)
+"""
+FINISH = """
+import json, os, time, urllib.request
+
+def finish(paths):
+    run_id, experiment = os.environ["MLFLOW_RUN_ID"], os.environ["MLFLOW_EXPERIMENT_ID"]
+    for path in paths:
+        send("PUT", f"mlflow-artifacts/artifacts/{experiment}/{run_id}/artifacts/{path}", b"whole")
+    end = {"run_id": run_id, "status": "FINISHED", "end_time": int(time.time() * 1000)}
+    send("POST", "mlflow/runs/update", json.dumps(end).encode())
+
+def send(method, path, body):
+    url, headers = f"{os.environ['MLFLOW_TRACKING_URI']}/api/2.0/{path}", {"Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method), timeout=60).close()
 """
 STEPS = {
     "process_data": (
@@ -54,9 +76,11 @@ def write_fake_project(root: Path) -> Path:
     for step, (parameters, output) in STEPS.items():
         (root / step).mkdir(parents=True)
         (root / step / "step.py").write_text(SCRIPT)
+        (root / step / "finish.py").write_text(FINISH)
         text = f"name: {step}\nentry_points:\n" + entry("main", step, parameters, output)
         (root / step / "MLproject").write_text(text)
     (root / "step.py").write_text(SCRIPT)
+    (root / "finish.py").write_text(FINISH)
     (root / "MLproject").write_text("name: fake\nentry_points:\n" + entry("promote", "promote", *PROMOTE))
     (root / "requirements.txt").write_text("")
     return root

@@ -401,13 +401,15 @@ def feed_served(body, model):
 
 # ---- the dashboard
 
-PATHS = ["/", "/explore", "/years", "/models", "/what-if", "/explore.csv"]
+PATHS = ["/", "/record", "/overview", "/explore", "/years", "/models", "/what-if", "/explore.csv", "/forecast.csv"]
 when = (
     st.sampled_from(["2016-06-01", "2016-06-08T00:00Z", "2016-06-01T00:00 01:00", "2015-01-01", "2016-12-31"]) | stamp
 )
 query = st.lists(
     st.tuples(
-        st.sampled_from(["from", "to", "model", "target", "years", "source", "view", "x", "y", "self", "temperature"])
+        st.sampled_from(
+            ["from", "to", "issued", "model", "target", "years", "source", "view", "x", "y", "self", "temperature"]
+        )
         | st.text(max_size=5),
         when | value.filter(lambda given: len(given) < 400),
     ),
@@ -548,10 +550,10 @@ def client(two_years):
     values = {name: two_years[name].to_numpy() for name in COLUMNS}
     data = follower.Data(None, two_years, grid, values, stamps, True, [])
     key = "models:/BestModel/1"
-    made = follower.Predictions(key, None, {name: values[name] for name in TARGETS})
+    made = follower.Predictions(key, None, {name: values[name] for name in TARGETS}, {})
     snapshot = follower.Snapshot(problem="", data=data, served=key)
     before = getattr(follower, "_follower", None)
-    follower._follower = SimpleNamespace(snapshot=snapshot, predictions=lambda _, key: made)
+    follower._follower = SimpleNamespace(snapshot=snapshot, predictions=lambda _, key: made, experiment="any")
     yield create_app([]).server.test_client()
     follower._follower = before
 

@@ -12,7 +12,7 @@ import pytest
 from dsgo.base.network import free_port
 from dsgo.models.registry import MODEL
 
-STEPS = ["process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "promote", "report", "forecast"]
+STEPS = ["process_data", "lr", "rf", "gbm", "kernel", "keras_nn", "blend", "promote", "forecast", "report"]
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ VALUES = {
     "metric": "mae",
     "margin": "0.005",
 }
-STEPS = ["process_data", "keras_nn", "rf", "gbm", "kernel", "lr", "blend", "promote", "report", "forecast"]
+STEPS = ["process_data", "keras_nn", "rf", "gbm", "kernel", "lr", "blend", "promote", "forecast", "report"]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_key__a_default_given_explicitly_is_the_same_work(root):
 @pytest.mark.parametrize(
     ("own", "steps"),
     [
-        ({"rf": {"max_depth": "12"}}, ["rf", "blend", "promote", "report", "forecast"]),
+        ({"rf": {"max_depth": "12"}}, ["rf", "blend", "promote", "forecast", "report"]),
         ({"process_data": {"start": "2014-01-01"}}, STEPS),
         ({"report": {"week": "2016-08-01"}}, ["report"]),
     ],
@@ -75,9 +75,9 @@ def test_key__a_changed_parameter_changes_its_step_and_what_follows(root, own, s
 @pytest.mark.parametrize(
     ("file", "steps"),
     [
-        ("rf/rf.py", ["rf", "blend", "promote", "report", "forecast"]),
-        ("keras_nn/learning_curves.py", ["keras_nn", "promote", "report", "forecast"]),
-        ("lr/requirements.txt", ["lr", "promote", "report", "forecast"]),
+        ("rf/rf.py", ["rf", "blend", "promote", "forecast", "report"]),
+        ("keras_nn/learning_curves.py", ["keras_nn", "promote", "forecast", "report"]),
+        ("lr/requirements.txt", ["lr", "promote", "forecast", "report"]),
         ("process_data/MLproject", STEPS),
         ("process_data/opsd_download.py", STEPS),
         ("report/weekly/words.py", ["report"]),
@@ -85,10 +85,10 @@ def test_key__a_changed_parameter_changes_its_step_and_what_follows(root, own, s
         ("dsgo/data/sample.py", STEPS),
         ("dsgo/runs/step.py", STEPS),
         ("dsgo/models/training.py", [*STEPS[1:]]),
-        ("dsgo/models/registry.py", ["promote", "report", "forecast"]),
-        ("dsgo/gate/promote.py", ["promote", "report", "forecast"]),
-        ("dsgo/forecast/band.py", ["forecast"]),
-        ("dsgo/data/sample_forecast.py", ["forecast"]),
+        ("dsgo/models/registry.py", ["promote", "forecast", "report"]),
+        ("dsgo/gate/promote.py", ["promote", "forecast", "report"]),
+        ("dsgo/forecast/band.py", ["forecast", "report"]),
+        ("dsgo/data/sample_forecast.py", ["forecast", "report"]),
         ("dsgo/gate/rollback.py", []),
         ("dsgo/artifacts/ftp/control.py", []),
         ("dsgo/stores/running.py", []),
@@ -116,7 +116,7 @@ def test_key__another_default_of_promote_reruns_it_and_one_of_the_workflow_does_
     project.write_text(text.replace('data: {type: string, default: ""}', 'data: {type: string, default: "x.csv"}'))
     assert changed(before, keys(root)) == []  # the workflow gives `data` itself
     project.write_text(text.replace("python -m dsgo.gate.promote", "python -u -m dsgo.gate.promote"))
-    assert changed(before, keys(root)) == ["promote", "report", "forecast"]
+    assert changed(before, keys(root)) == ["promote", "forecast", "report"]
 
 
 def test_key__a_row_of_the_table_that_changed_reruns_its_step_and_what_follows(root, monkeypatch):
@@ -125,7 +125,7 @@ def test_key__a_row_of_the_table_that_changed_reruns_its_step_and_what_follows(r
     rows = [replace(step, params=step.params | new.get(step.name, {})) for step in pipeline.STEPS]
     monkeypatch.setattr(pipeline, "STEPS", rows)
 
-    assert changed(before, keys(root)) == ["lr", "promote", "report", "forecast"]
+    assert changed(before, keys(root)) == ["lr", "promote", "forecast", "report"]
 
 
 SCRIPTS = {
@@ -220,7 +220,7 @@ def test_key__of_a_data_file_is_its_content_not_its_path(root, tmp_path):
     one, two, other = (keys(root, {"lr": {"data": str(tmp_path / f"{name}.csv")}}) for name in ("one", "two", "other"))
 
     assert one == two
-    assert changed(one, other) == ["lr", "promote", "report", "forecast"]
+    assert changed(one, other) == ["lr", "promote", "forecast", "report"]
     (root / "beside.csv").write_text("b")
     assert keys(root, {"lr": {"data": "beside.csv"}}) == one
     assert keys(root, {"lr": {"data": "b" * 300}}) != one
