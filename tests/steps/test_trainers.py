@@ -1,6 +1,7 @@
 """The trainers as a user runs them: `mlflow run` on running stores, with a small dataset."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -30,8 +31,9 @@ EXTRA = {"keras_nn": {"learning_curves.png"}}
 DATA = "dsgo.data_run_id"
 RELOAD = """
 import sys, mlflow, pandas as pd
-frame = pd.read_parquet(sys.argv[2])
-mlflow.pyfunc.load_model(sys.argv[1]).predict(frame).to_parquet(sys.argv[3])
+frame = pd.read_parquet(sys.argv[1])
+for uri, out in zip(sys.argv[2::2], sys.argv[3::2]):
+    mlflow.pyfunc.load_model(uri).predict(frame).to_parquet(out)
 """
 
 
@@ -83,17 +85,22 @@ def test_trainer__logs_its_figures(trained, stores, step):
     assert names == FIGURES | EXTRA.get(step, set())
 
 
-@pytest.mark.parametrize("step", PARAMS)
-def test_trainer__a_fresh_process_loads_the_model_and_gets_the_logged_metrics(
-    trained, tracking, small_dataset, tmp_path, step
-):
-    train, test = small_dataset.loc["2015"], small_dataset.loc["2016"]
-    model_input(test).to_parquet(tmp_path / "in.parquet")
+@pytest.fixture(scope="module")
+def reloaded(trained, stores, small_dataset, tmp_path_factory):
+    """What each judged model predicts of the hold-out in a fresh process, by trainer."""
+    folder = tmp_path_factory.mktemp("reloaded")
+    model_input(small_dataset.loc["2016"]).to_parquet(folder / "in.parquet")
+    command = [sys.executable, "-c", RELOAD, "in.parquet"]
+    for step, run in trained.items():
+        command += [f"runs:/{run.info.run_id}/model", f"{step}.parquet"]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": stores.tracking_uri}
+    subprocess.run(command, check=True, timeout=240, cwd=folder, env=environment)
+    return {step: pd.read_parquet(folder / f"{step}.parquet") for step in trained}
 
-    uri = f"runs:/{trained[step].info.run_id}/model"
-    command = [sys.executable, "-c", RELOAD, uri, str(tmp_path / "in.parquet"), str(tmp_path / "out.parquet")]
-    subprocess.run(command, check=True, timeout=120, cwd=tmp_path)
-    predicted = pd.read_parquet(tmp_path / "out.parquet")
+
+@pytest.mark.parametrize("step", PARAMS)
+def test_trainer__a_fresh_process_loads_the_model_and_gets_the_logged_metrics(trained, reloaded, small_dataset, step):
+    train, test, predicted = small_dataset.loc["2015"], small_dataset.loc["2016"], reloaded[step]
 
     assert list(predicted.columns) == TARGETS
     assert predicted.index.equals(test.index)
