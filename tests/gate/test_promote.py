@@ -423,8 +423,8 @@ def test_promote__with_nothing_in_production_the_last_one_must_be_reached(gate):
 @pytest.mark.parametrize(
     ("candidates", "says"),
     [
-        ([], "run_ids names no candidate"),
-        ([",", " "], "run_ids names no candidate"),
+        ([], "run_ids names no run"),
+        ([",", " "], "run_ids names no run"),
         (["abc"], "'abc' is no run id"),
         (["0" * 32], "there is no run 00000000000000000000000000000000"),
         (["data"], "has logged no model"),
