@@ -115,7 +115,7 @@ ENTRANCES = {
     "rollback": lambda folder: refusal(lambda: rollback.main([], standalone_mode=False)),
     "gate": lambda folder: refusal(registry.production),
     "report": lambda folder: refusal(lambda: find_model(PRODUCTION)),
-    "workflow": lambda folder: pipeline.nothing_to_report_on(),
+    "workflow": lambda folder: pipeline.nothing_to_report_on({}),
     "dashboard": lambda folder: dashboard(),
     "serving": lambda folder: refusal(lambda: mlflow.models.get_model_info("models:/BestModel/Production")),
 }
@@ -157,7 +157,7 @@ def test_history__keeps_each_move_that_something_saw_and_the_gaps(versions):
     move("2", "Production", archive=True)
     dashboard()
     move("1", "Production", archive=True)
-    pipeline.nothing_to_report_on()
+    pipeline.nothing_to_report_on({})
     move("1", "Archived")
     registry.promote("1", "back", "by hand")
 

@@ -13,7 +13,7 @@ from scripts import load_script
 
 FITS = {
     "lr": {"features": "full"},
-    "rf": {"features": "full", "n_estimators": 4, "max_depth": 0, "min_samples_leaf": 0},
+    "rf": {"features": "full", "n_estimators": 4, "max_depth": 0, "min_samples_leaf": 0, "seed": 1},
     "gbm": {"features": "full", "seed": 1, "max_iter": 5},
     "kernel": {"components": 600, "seed": 1},
 }
