@@ -35,7 +35,7 @@ def create_app(hosts: list[str]) -> Dash:
 
     dmc.pre_render_color_scheme()
     app = Dash(
-        "dashboard",
+        __name__,
         use_pages=True,
         pages_folder="",
         assets_folder=str(HERE / "assets"),

@@ -32,7 +32,7 @@ def known(name: str, lead: np.ndarray) -> np.ndarray:
     """Return the correlation of a noise with its forecast at lead times in hours.
 
     >>> known("windy", np.array([0, 24, 72, 156])).round(3).tolist()
-    [0.992, 0.986, 0.962, 0.801]
+    [0.992, 0.987, 0.962, 0.801]
     """
     odds = UNKNOWN[name] / (1 - UNKNOWN[name]) * np.exp(GROWTH * lead / 24)
     return 1 / (1 + odds)

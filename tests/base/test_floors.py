@@ -64,10 +64,10 @@ def circles(folder: Path) -> list[list[str]]:
     modules = {
         ".".join(("dsgo", *path.relative_to(folder).with_suffix("").parts)): path for path in folder.rglob("*.py")
     }
+    named = {name: imports(path) for name, path in modules.items() if not name.endswith("__init__")}
     edges = {
-        name: {known for known in modules for there in imports(path) if there == known or there.startswith(f"{known}.")}
-        for name, path in modules.items()
-        if not name.endswith("__init__")
+        name: {known for known in modules for there in those if there == known or there.startswith(f"{known}.")}
+        for name, those in named.items()
     }
     found: list[list[str]] = []
 
