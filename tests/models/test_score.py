@@ -216,6 +216,7 @@ def test_score__wrong_names_are_one_line(score, weather, tmp_path):
     assert "there is no folder" in score(tmp_path / "in.parquet", tmp_path / "no" / "out.parquet").output
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no resource module")
 def test_score__memory_does_not_grow_with_the_file(tracking, model_uri, weather, tmp_path):
     text = weather.to_csv()

@@ -36,6 +36,7 @@ def chain(stores, mlflow_run, tmp_path_factory):
     return train
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     ("step", "split", "r2", "mae"),

@@ -205,6 +205,7 @@ def test_keras_nn__logs_every_epochs_loss_and_mae(trained, tracking):
         assert len({point.step for point in history}) == 3
 
 
+@pytest.mark.slow
 def test_sweep__is_one_parent_with_a_nested_run_for_each_combination(trained, mlflow_run, tracking):
     data = trained["rf"].data.tags["dsgo.data_run_id"]
 

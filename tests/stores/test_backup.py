@@ -415,6 +415,7 @@ def test_backup__killed_at_any_step_is_whole_or_not_there(tmp_path):
     assert not whole[-3]  # the name is given last but one: after it only the folder's entry goes to the disk
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_restore__killed_at_any_step_is_whole_or_not_there(tmp_path):
     home = small_home(tmp_path / "home")

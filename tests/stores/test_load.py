@@ -11,6 +11,7 @@ from dsgo.base.places import ROOT
 BENCHMARK = ROOT / "benchmarks" / "stores.py"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_stores__killed_under_load_lose_nothing_that_was_acknowledged():
     ended = subprocess.run(

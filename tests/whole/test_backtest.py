@@ -20,6 +20,7 @@ def data(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_backtest__lays_the_ways_side_by_side_by_month(mlflow_run, tracking, data, tmp_path):
     done = mlflow_run(ROOT, "backtest", experiment="backtest", data=data, model="lr")
 

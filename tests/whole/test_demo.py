@@ -40,6 +40,7 @@ def states(out):
     }
 
 
+@pytest.mark.slow
 def test_demo__ends_with_a_table_a_report_and_a_production_model_and_the_next_one_skips_every_step(demo):
     home, run = demo
 
