@@ -42,26 +42,6 @@ WHY = (
     "around add has a line of its own: on the simulated sample it is little. A blend errs less than its parts where "
     "they err in different hours.",
 )
-TABS = {
-    "runs": "Runs",
-    "curves": "Learning curves",
-    "versions": "Versions",
-    "compare": "Side by side",
-    "drift": "Drift",
-}
-DRIFT = (
-    "The newest dataset against the one that the Production model learned from. PSI (population stability index): how "
-    "far the newest year's values lie from those of the same months, 0 if they are alike; a season's limits are four "
-    "times those of a year. Errors are times those of the hold-out; capacity and yield are changes as a share."
-)
-WHY = (
-    "They are told more of the same weather. A model of features=weather sees four numbers of one hour. A model of "
-    "features=full also sees where the sun stands and the weather of the hours around, and it learns the share of the "
-    "installed capacity, so that it does not take a growing fleet for stronger wind.",
-    "Solar power follows the sun's height and how clear the sky is, which radiation and the sun's position tell "
-    "together. Wind at 10 m in one hour says less of a country's turbines than the hours around it do. A blend errs "
-    "less than its parts, because they err in different hours.",
-)
 METRICS = ["mae", "mae_solar", "mae_wind", "rmse", "rmse_solar", "rmse_wind", "r2", "r2_solar", "r2_wind"]
 METRICS += ["mae_skill", "coverage_solar", "coverage_wind", "pinball"]
 CURVES = {"loss": "Loss", "epoch_mae": "Mean absolute error"}
