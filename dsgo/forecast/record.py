@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 
 from dsgo.base import tags
 from dsgo.data.schema import TARGETS, TIME
-from dsgo.models.metrics import baseline
+from dsgo.models.metrics import baseline, inside_band, pinball
 
 FORECAST, HINDCASTS = "forecast/forecast.parquet", "forecast/hindcasts.parquet"
 MOST = 5000  # runs that are looked at
@@ -150,12 +150,9 @@ def figures(laid: pd.DataFrame, by: str = "lead_day") -> pd.DataFrame:
     """
     error = laid["said"] - laid["came"]
     open_ = laid["high"] > laid["low"]
-    inside = (laid["came"] >= laid["low"] - 1e-9) & (laid["came"] <= laid["high"] + 1e-9)
-    losses = [
-        np.maximum(level * (laid["came"] - laid[name]), (level - 1) * (laid["came"] - laid[name]))
-        for level, name in ((0.1, "low"), (0.5, "said"), (0.9, "high"))
-    ]
-    table = laid[["target", by]].assign(mae=error.abs(), bias=error, pinball=sum(losses) / 3, capacity=laid["capacity"])
+    inside = inside_band(laid["came"], laid["low"], laid["high"])
+    loss = pinball(laid["came"], laid["low"], laid["said"], laid["high"])
+    table = laid[["target", by]].assign(mae=error.abs(), bias=error, pinball=loss, capacity=laid["capacity"])
     table["coverage"] = inside.astype(float).where(open_)
     table["width"] = (laid["high"] - laid["low"]).where(open_)
     naives = ("persistence", "climatology")

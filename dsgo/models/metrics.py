@@ -1,9 +1,13 @@
 """How a prediction is judged: rmse, mae, r2 and skill, against the actual power and against a naive baseline."""
 
+from typing import TypeVar
+
 import numpy as np
 import pandas as pd
 
 from dsgo.data.schema import CAPACITY, TARGETS
+
+Values = TypeVar("Values", np.ndarray, pd.Series)
 
 
 def baseline(train: pd.DataFrame, hours: pd.DatetimeIndex) -> pd.DataFrame:
@@ -61,20 +65,32 @@ def scores(actual: pd.DataFrame, predicted: pd.DataFrame, naive: pd.DataFrame) -
     return {name: float(value) for name, value in result.items()}
 
 
+def inside_band(truth: Values, low: Values, high: Values) -> Values:
+    """Return whether each truth lies in its band, whose ends count to it."""
+    return (truth >= low - 1e-9) & (truth <= high + 1e-9)
+
+
+def pinball(truth: Values, low: Values, middle: Values, high: Values) -> Values:
+    """Return the mean quantile loss of low, middle and high as 10, 50 and 90% quantiles, hour by hour; lower is better.
+
+    Koenker and Bassett 1978, "Regression quantiles". All are arrays, or series of one index, in one unit.
+    """
+    levels = ((0.1, low), (0.5, middle), (0.9, high))
+    return sum(np.maximum(level * (truth - end), (level - 1) * (truth - end)) for level, end in levels) / len(levels)
+
+
 def band_scores(actual: pd.DataFrame, predicted: pd.DataFrame) -> dict[str, float]:
     """Return how a band of 80% does: by target coverage_* (share of hours inside; solar by daylight) and width_* (GW).
 
-    Daylight is where the band is open. pinball is the mean of the quantile losses of low, prediction and high as the
-    10, 50 and 90% quantiles, in GW, over both targets (Koenker and Bassett 1978); lower is better.
+    Daylight is where the band is open. pinball is the mean of `pinball` over both targets, in GW.
     """
     result, losses = {}, []
     for target in TARGETS:
         truth, middle = actual[target].to_numpy("float64"), predicted[target].to_numpy("float64")
         low, high = (predicted[f"{target}_{end}"].to_numpy("float64") for end in ("low", "high"))
         name, open_ = target.removesuffix("_GW"), high > low
-        inside = (truth >= low - 1e-9) & (truth <= high + 1e-9)
+        inside = inside_band(truth, low, high)
         result[f"coverage_{name}"] = float(inside[open_].mean()) if open_.any() else float("nan")
         result[f"width_{name}"] = float((high - low)[open_].mean()) if open_.any() else float("nan")
-        for level, quantile in ((0.1, low), (0.5, middle), (0.9, high)):
-            losses.append(np.maximum(level * (truth - quantile), (level - 1) * (truth - quantile)).mean())
+        losses.append(pinball(truth, low, middle, high).mean())
     return result | {"pinball": float(np.mean(losses))}
