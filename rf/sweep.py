@@ -49,7 +49,6 @@ def main(data: str, split: str, features: str, seed: int, **lists: list[int]) ->
     with start_run("rf_sweep"):
         dataset = load_dataset(data)
         train, _ = split_dataset(dataset.frame, split)
-        train.attrs = dataset.frame.attrs
         log_dataset(dataset)
         combinations = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
 

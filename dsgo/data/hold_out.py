@@ -10,7 +10,9 @@ LEAST = 30 * 24  # hours that a training part must have
 
 
 def split_dataset(frame: pd.DataFrame, how: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return (train, hold-out) of a dataset; UserError where the training part has fewer than LEAST hours.
+    """Return (train, hold-out) of a dataset, both with its attrs.
+
+    Raises UserError where the training part has fewer than LEAST hours.
 
     "chronological": the hold-out is the last year (see `first_hour`), so nothing of the future is learned from.
     "random": the notebooks' 20% of the hours; it flatters every model, for the hours beside a held-out one are in the
@@ -19,8 +21,9 @@ def split_dataset(frame: pd.DataFrame, how: str) -> tuple[pd.DataFrame, pd.DataF
     if how == "random":
         if 0.8 * len(frame) < LEAST:
             raise UserError(f"the data has only {len(frame):,} hours: a random split needs {LEAST / 0.8:,.0f} or more")
-        train, test = train_test_split(frame, test_size=0.2, random_state=42)
-        return train.sort_index(), test.sort_index()
+        train, test = (part.sort_index() for part in train_test_split(frame, test_size=0.2, random_state=42))
+        train.attrs = test.attrs = frame.attrs
+        return train, test
     held_out = frame.index >= first_hour(frame.index)
     if (~held_out).sum() < LEAST:
         raise UserError(
@@ -28,7 +31,9 @@ def split_dataset(frame: pd.DataFrame, how: str) -> tuple[pd.DataFrame, pd.DataF
             f"out the last {DAYS} days and needs {LEAST // 24} days or more before them to learn from "
             "(give longer data, or -P split=random)"
         )
-    return frame[~held_out], frame[held_out]
+    train, test = frame[~held_out], frame[held_out]
+    train.attrs = test.attrs = frame.attrs
+    return train, test
 
 
 def first_hour(hours: pd.DatetimeIndex) -> pd.Timestamp:

@@ -70,8 +70,7 @@ def log_candidate(
     origins inside the training time, for the band: it must learn from nothing but what it is given. `drawn`: figures of
     the judged estimator, by name. Raises UserError for one that cannot be stored (`dsgo.models.saving.dump`).
     """
-    train, test = split_dataset(dataset.frame, split)
-    train.attrs = test.attrs = dataset.frame.attrs
+    train, _ = split_dataset(dataset.frame, split)
     judged, serving = fit(train), fit(dataset.frame)
     seen = predict_unseen(fit, train, origins)
     return log_fitted(judged, serving, seen, dataset, split, **drawn)
@@ -91,7 +90,6 @@ def log_fitted(
     The metrics and figures are those of `judged` on the hold-out, as loaded back from its files.
     """
     train, test = split_dataset(dataset.frame, split)
-    train.attrs = test.attrs = dataset.frame.attrs
     log_dataset(dataset)
     until = {tags.TRAINED_UNTIL: train.index[-1], tags.SERVING_UNTIL: dataset.frame.index[-1]}
     mlflow.set_tags({name: hour.isoformat() for name, hour in until.items()} | {tags.SPLIT: split})

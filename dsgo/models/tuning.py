@@ -59,7 +59,6 @@ def tune(
     Raises UserError where the file is no study, or one of other data.
     """
     train, _ = split_dataset(dataset.frame, "chronological")
-    train.attrs = dataset.frame.attrs
     log_dataset(dataset)
     path = Path(study).expanduser().absolute() if study else FILE
     found = _open(path, name, train, seed)
