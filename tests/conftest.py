@@ -22,8 +22,8 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # in every child process too
 # Three processes share the cores already: threads within each would wait for one another.
 os.environ |= dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"], "1")
 
-# A minute or more each: begun first, the longest before all, so that none is left to a single process at the end. xdist
-# would begin those with many tests (--no-loadscope-reorder in pyproject.toml keeps it from that).
+# Files that take a minute or more. They begin first, the longest at the head: otherwise one process runs alone at the
+# end. xdist would sort by the number of tests; --no-loadscope-reorder in pyproject.toml turns that off.
 LONG = [
     *("whole/test_readme.py", "whole/test_notebooks.py", "workflow/test_driver.py", "whole/test_demo.py"),
     *("steps/test_trainers.py", "dashboard/test_dashboard.py", "stores/test_load.py", "stores/test_backup.py"),

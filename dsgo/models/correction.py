@@ -29,7 +29,7 @@ def error_features(history: pd.DataFrame, lag: int = DAY) -> pd.DataFrame:
 
 
 def error_levels(history: pd.DataFrame, lag: int = DAY) -> pd.DataFrame:
-    """Return what past errors say of each hour of `history`, whatever is said of the hour itself (see `carried`)."""
+    """Return the levels of past errors at each hour of `history`; `carried` makes features of them."""
     said, came = history["said"], history["came"]
     known = came.notna() & said.notna()
     error = (came - said).where(known, 0.0)
