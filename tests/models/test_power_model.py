@@ -13,11 +13,10 @@ from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 from sklearn.multioutput import MultiOutputRegressor
 
 from dsgo.data.schema import CAPACITY, TARGETS, TIME, WEATHER
-from dsgo.models import power_model
 from dsgo.models.loading import load_model
 from dsgo.models.power_model import PowerModel, checked
 from dsgo.models.rows import model_input
-from dsgo.models.training import SIGNATURE
+from saved_model import save_model
 
 
 @pytest.mark.parametrize(
@@ -67,15 +66,7 @@ def fitted(small_dataset, tmp_path_factory):
     """A model in a folder, as a trainer logs it; its path."""
     folder = tmp_path_factory.mktemp("model")
     estimator = ExtraTreesRegressor(5, random_state=1).fit(small_dataset[WEATHER], small_dataset[TARGETS])
-    skops.io.dump(estimator, folder / "estimator.skops")
-    mlflow.pyfunc.save_model(
-        folder / "model",
-        python_model=power_model.__file__,
-        artifacts={"estimator": str(folder / "estimator.skops")},
-        signature=SIGNATURE,
-        pip_requirements=["mlflow"],
-    )
-    return str(folder / "model")
+    return save_model(estimator, folder)
 
 
 @pytest.mark.parametrize("load", [load_model, mlflow.pyfunc.load_model], ids=["dsgo", "mlflow"])

@@ -25,7 +25,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 import yaml
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, seed, settings
@@ -42,13 +41,12 @@ from dsgo.data.dataset import locate, read_dataset
 from dsgo.data.opsd import find_pair, period
 from dsgo.data.schema import CAPACITY, COLUMNS, TARGETS, TIME, WEATHER
 from dsgo.gate.promote import parse_run_ids
-from dsgo.models import power_model
 from dsgo.models.loading import load_model
-from dsgo.models.training import SIGNATURE
 from dsgo.stores import running
 from dsgo.workflow import keys
 from dsgo.workflow.plan import own_parameters
 from ftp_server import wait_until
+from saved_model import save_model
 from scripts import command_of
 
 SEED = 11
@@ -526,15 +524,7 @@ def model(small_dataset, tmp_path_factory):
     """A model as a trainer logs it, loaded; what it estimates lies below 0 and above every capacity too."""
     folder = tmp_path_factory.mktemp("model")
     estimator = LinearRegression().fit(small_dataset[WEATHER], small_dataset[TARGETS])
-    skops.io.dump(estimator, folder / "estimator.skops")
-    mlflow.pyfunc.save_model(
-        folder / "model",
-        python_model=power_model.__file__,
-        artifacts={"estimator": str(folder / "estimator.skops")},
-        signature=SIGNATURE,
-        pip_requirements=["mlflow"],
-    )
-    return load_model(str(folder / "model"))
+    return load_model(save_model(estimator, folder))
 
 
 @pytest.fixture(scope="module")
